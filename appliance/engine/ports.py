@@ -1,0 +1,219 @@
+"""What the engine asks of a host: typed ports, implemented by `appliance.system` and by the tests' fakes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+from typing import Any, Protocol
+
+Address = IPv4Address | IPv6Address
+HostAddress = IPv4Interface | IPv6Interface
+Network = IPv4Network | IPv6Network
+
+ROUTE_PROTOCOL = 250
+"""The protocol number that marks our routes and rules (rtnetlink(7)); no other is ever touched."""
+
+MAIN_TABLE = 254
+SELF_TABLE = 251
+"""The table that serves the gateway's own traffic only (semantics S3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A network interface as the kernel shows it; `kind` is empty for a NIC, `parent` the lower device's name."""
+
+    name: str
+    index: int
+    mac: str
+    up: bool
+    carrier: bool
+    mtu: int
+    kind: str = ""
+    parent: str | None = None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class AddressOn:
+    """An address with its prefix length on a device."""
+
+    device: str
+    address: HostAddress
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Hop:
+    """A next hop; `weight` counts from 1."""
+
+    gateway: Address | None
+    device: str
+    weight: int = 1
+    onlink: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RouteTo:
+    """A route of ours: one per (table, destination, metric)."""
+
+    destination: Network
+    hops: tuple[Hop, ...]
+    metric: int = 0
+    table: int = MAIN_TABLE
+    source: Address | None = None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class PolicyRule:
+    """A routing policy rule of ours (ip-rule(8)); `family` is 4 or 6."""
+
+    priority: int
+    table: int
+    family: int = 4
+    incoming: str | None = None
+    mark: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceState:
+    """Whether a daemon runs, and its process id."""
+
+    running: bool
+    pid: int | None = None
+
+
+class Nft(Protocol):
+    """nftables by its text (apply, check) and JSON (list) interfaces, nft(8)."""
+
+    def check(self, text: str) -> None:
+        """Check commands without applying them; raises `Refused` with nft's own words."""
+
+    def apply(self, text: str) -> None:
+        """Apply commands as one transaction; raises `ApplyFailed`, and then nothing changed."""
+
+    def list_table(self, family: str, name: str) -> list[dict[str, Any]] | None:
+        """Give the objects of a table as ``nft -j list table`` does (without handles' noise), None if absent."""
+
+    def canonical(self, text: str, family: str, name: str) -> list[dict[str, Any]] | None:
+        """Give what `list_table` would show had `text` been applied to an empty kernel (a scratch namespace)."""
+
+    def generation(self) -> int:
+        """Give the kernel's ruleset generation counter (NFT_MSG_GETGEN)."""
+
+
+class Netlink(Protocol):
+    """Links, addresses, routes and rules by rtnetlink(7); every change is idempotent and raises `ApplyFailed`."""
+
+    def links(self) -> dict[str, Link]:
+        """Give all interfaces by name."""
+
+    def addresses(self) -> frozenset[AddressOn]:
+        """Give all addresses but link-local ones and loopback's."""
+
+    def routes(self, protocol: int = ROUTE_PROTOCOL) -> frozenset[RouteTo]:
+        """Give the routes marked with a protocol number, of all tables."""
+
+    def rules(self, protocol: int = ROUTE_PROTOCOL) -> frozenset[PolicyRule]:
+        """Give the policy rules marked with a protocol number."""
+
+    def set_link(self, device: str, *, up: bool | None = None, mtu: int | None = None) -> None: ...
+
+    def add_macvlan(self, name: str, parent: str, mac: str) -> None: ...
+
+    def delete_link(self, name: str) -> None: ...
+
+    def add_address(self, item: AddressOn) -> None: ...
+
+    def delete_address(self, item: AddressOn) -> None: ...
+
+    def replace_route(self, route: RouteTo) -> None: ...
+
+    def delete_route(self, route: RouteTo) -> None: ...
+
+    def add_rule(self, rule: PolicyRule) -> None: ...
+
+    def delete_rule(self, rule: PolicyRule) -> None: ...
+
+
+class Sysctl(Protocol):
+    """Kernel parameters, sysctl(8) names with dots between components, a device's own dots as slashes."""
+
+    def get(self, name: str) -> str | None:
+        """Give the value, None where the kernel has no such parameter."""
+
+    def set(self, name: str, value: str) -> None:
+        """Set it; raises `ApplyFailed` where it cannot be set."""
+
+
+class Vrrp(Protocol):
+    """keepalived behind its guard."""
+
+    def check(self, text: str) -> None:
+        """Check a configuration (``keepalived -t``); raises `Refused`."""
+
+    def configured(self) -> str | None:
+        """Give the configuration file's text, None if there is none."""
+
+    def configure(self, text: str | None) -> None:
+        """Install a checked configuration and have keepalived read it, or (None) stop it; raises `ApplyFailed`."""
+
+    def service(self) -> ServiceState:
+        """Tell whether keepalived runs."""
+
+    def instances(self) -> list[dict[str, Any]]:
+        """Give keepalived's own view (``--signum=JSON``), one entry per VRRP instance."""
+
+    def generation(self) -> int:
+        """Count the reloads asked for since the daemon's start."""
+
+
+class Vici(Protocol):
+    """charon by the VICI protocol (strongSwan's own description), connection by connection."""
+
+    def connections(self) -> dict[str, dict[str, Any]]:
+        """Give what charon has loaded, by connection name."""
+
+    def load(self, name: str, connection: dict[str, Any], secrets: tuple[dict[str, Any], ...]) -> None: ...
+
+    def unload(self, name: str) -> None: ...
+
+    def initiate(self, name: str) -> None:
+        """Start the connection's child SA without waiting for it."""
+
+    def terminate(self, name: str) -> None: ...
+
+    def associations(self) -> list[dict[str, Any]]:
+        """Give the live IKE SAs with their children (``list-sas``)."""
+
+
+class StateSync(Protocol):
+    """conntrackd, which shares flow state among gateways."""
+
+    def configured(self) -> str | None: ...
+
+    def configure(self, text: str | None) -> None: ...
+
+    def service(self) -> ServiceState: ...
+
+
+class Files(Protocol):
+    """Files of ours, written atomically with fsync, owner root."""
+
+    def read(self, path: str) -> str | None: ...
+
+    def write(self, path: str, text: str, mode: int = 0o644) -> None: ...
+
+    def remove(self, path: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """All ports of one node."""
+
+    nft: Nft
+    netlink: Netlink
+    sysctl: Sysctl
+    vrrp: Vrrp
+    vici: Vici
+    state_sync: StateSync
+    files: Files
+    features: frozenset[str] = field(default_factory=frozenset)
+    """Kernel features found at start: "xfrm-interface", "esp", "nexthop", "flowtable"."""
