@@ -201,7 +201,11 @@ class Files(Protocol):
 
     def write(self, path: str, text: str, mode: int = 0o644) -> None: ...
 
-    def remove(self, path: str) -> None: ...
+    def remove(self, path: str) -> None:
+        """Remove a file durably; a missing one is fine."""
+
+    def names(self, directory: str) -> list[str]:
+        """Give the names in a directory, sorted; a missing one is empty."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,7 @@ class NodeView:
 
 
 def standby_order(zones: Mapping[str, ZonePlan], home: str) -> tuple[str, ...]:
-    """Give the zones that stand in for `home`, nearest first: as stated, then the list's order after the zone itself."""
+    """Give the zones that stand in for `home`, nearest first: as stated, then the list's order after `home`."""
     names = list(zones)
     at = names.index(home)
     rest = names[at + 1 :] + names[:at]
