@@ -128,7 +128,7 @@ def qemu_command(spec: VmSpec, taps: tuple[str, ...]) -> list[str]:
 
 
 def stop_vm(vm: Vm, timeout: float = 10.0) -> None:
-    """End the guest's process as a power cut would, and remove its taps; a guest that is gone already is none to stop."""
+    """End the guest as a power cut would, and remove its taps; one that is gone already is none to stop."""
     try:
         os.kill(vm.pid, signal.SIGTERM)
     except ProcessLookupError:
