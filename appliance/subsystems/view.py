@@ -26,6 +26,10 @@ class NodeFacts:
     """Device names by MAC address."""
     addresses: Mapping[str, IPv4Interface | IPv6Interface] = field(default_factory=dict)
     """The datasource's fixed address by device name."""
+    public_keys: tuple[str, ...] = ()
+    """The datasource's SSH keys, for the login `kawaii`."""
+    keys_directory: str = "/var/lib/kawaii/ssh"
+    """Where sshd looks for each login's keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,7 @@ class NodeView:
     pairs: tuple[Pair, ...]
     neighbours: tuple[Neighbour, ...]
     peerings: tuple[PeeringView, ...]
+    facts: NodeFacts
 
     @property
     def private_devices(self) -> tuple[str, ...]:
@@ -144,7 +149,7 @@ def build_view(config: Config, facts: NodeFacts) -> NodeView:
         Neighbour(name, other.peer, other.mac) for name, other in zones.items() if name != zone and other.peer
     )
     peerings = tuple(_peering(config, facts, name, private) for name in config.vpc_peerings)
-    return NodeView(config, zone, public, private, pairs, neighbours, peerings)
+    return NodeView(config, zone, public, private, pairs, neighbours, peerings, facts)
 
 
 def device_of(device: str | None, mac: str | None, facts: NodeFacts) -> str | None:

@@ -1,0 +1,5 @@
+"""``python -m appliance.daemon``."""
+
+from appliance.daemon import main
+
+raise SystemExit(main())

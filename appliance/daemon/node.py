@@ -1,0 +1,125 @@
+"""One node from start to stop: closed, then the stored or seeded configuration, then the API."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from typing import Any
+
+from appliance.api.app import build_app
+from appliance.api.server import listen, serve
+from appliance.config.load import LoadError
+from appliance.config.store import Author, Store, StoreDamaged
+from appliance.daemon.model import make_model
+from appliance.daemon.notify import banner, notify
+from appliance.daemon.seed import Seed, facts_of, find_seed, remember
+from appliance.engine.errors import EngineError
+from appliance.engine.gateway import Change, Gateway
+from appliance.engine.ports import Host
+from appliance.ops.operation import Node
+from appliance.schema.problem import InvalidConfig
+from appliance.sources.userdata import load_text
+from appliance.subsystems.bootstrap import bootstrap_artefacts
+from appliance.subsystems.view import NodeFacts, NodeView, build_view
+from appliance.system.host import open_host
+from appliance.system.inspect import IpInspect
+from appliance.system.paths import Paths
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Boot:
+    """What came of starting: the problems to show on console and banner."""
+
+    problems: tuple[str, ...] = ()
+
+
+def run(root: str, version: str) -> int:
+    """Start a node and serve its API until told to stop."""
+    paths = Paths(root)
+    host = open_host(paths)
+    seed = find_seed(paths.seed_directories, str(paths.etc / "seed.yaml"))
+    known = remember(seed, host.files, str(paths.state / "node.json"))
+    facts = facts_of(known, host.netlink.links(), str(paths.state / "ssh"))
+    gateway = Gateway(host, Store(host.files, str(paths.state)), make_model(facts))
+    boot = start(gateway, seed, facts)
+    node = make_node(gateway, host, facts, boot, version)
+    write_banner(node, paths)
+    gateway.listeners.append(lambda kind, _event: write_banner_after(kind, boot, node, paths))
+    listener = listen(str(paths.api_socket))
+    serve(build_app(node), listener, lambda: notify("READY=1"))
+    notify("STOPPING=1")
+    return 0
+
+
+def start(gateway: Gateway, seed: Seed | None, facts: NodeFacts) -> Boot:
+    """Bring up what is stored, else what was seeded; else stay closed, reachable from the private side only."""
+    try:
+        if gateway.start() is not None:
+            return Boot()
+    except (EngineError, InvalidConfig, StoreDamaged, OSError, KeyError) as error:
+        log.error("the stored configuration does not apply: %s", error)
+        close(gateway, facts)
+        return Boot((f"the stored configuration does not apply: {error}",))
+    if seed is None:
+        close(gateway, facts)
+        return Boot(("no seed was found: no user-data from any datasource",))
+    try:
+        tree = load_text(seed.user_data, seed.origin).tree
+        gateway.commit(tree, Change(Author("seed", way="seed"), f"seeded from {seed.origin}"))
+    except (LoadError, InvalidConfig, EngineError, OSError) as error:
+        problems = tuple(str(error).splitlines())
+        for problem in problems:
+            log.error("seed refused: %s", problem)
+        close(gateway, facts)
+        return Boot(("the seed was refused, nothing of it is applied:", *problems))
+    return Boot()
+
+
+def close(gateway: Gateway, facts: NodeFacts) -> None:
+    """Make the node safe without a configuration: all closed, SSH on the private NIC with the datasource's keys."""
+    try:
+        gateway.close_down(bootstrap_artefacts(facts))
+    except (EngineError, OSError) as error:
+        log.error("the closed state could not be set in full: %s", error)
+
+
+def make_node(gateway: Gateway, host: Host, facts: NodeFacts, boot: Boot, version: str) -> Node:
+    """Bind what the operations look at."""
+    cache: dict[str, Any] = {"config": None, "view": None}
+
+    def view() -> NodeView | None:
+        running = gateway.running
+        if running.revision is None:
+            return None
+        if cache["config"] is not running.valid.config:
+            cache.update(view=build_view(running.valid.config, current(facts, host)), config=running.valid.config)
+        found: NodeView = cache["view"]
+        return found
+
+    return Node(gateway, host, IpInspect(), facts, view, lambda: boot.problems, version)
+
+
+def current(facts: NodeFacts, host: Host) -> NodeFacts:
+    """Give the facts with the NICs that are there now."""
+    devices = {link.mac: name for name, link in host.netlink.links().items() if not link.kind}
+    return replace(facts, devices=devices)
+
+
+def write_banner(node: Node, paths: Paths) -> None:
+    """Write the login banner: who the node is, and what is wrong."""
+    view = node.view()
+    name = view.hostname if view else "kawaii"
+    text = banner(node.version, name, view.zone if view else node.facts.zone, node.problems())
+    node.host.files.write(str(paths.run / "issue"), text, 0o644)
+
+
+def write_banner_after(kind: str, boot: Boot, node: Node, paths: Paths) -> None:
+    """After a commit the node is as configured: the start's problems are over."""
+    if kind == "commit":
+        boot.problems = ()
+        try:
+            write_banner(node, paths)
+        except OSError as error:
+            log.error("the login banner could not be written: %s", error)

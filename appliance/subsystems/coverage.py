@@ -1,0 +1,23 @@
+"""Settings that are accepted and checked but that this version does not act on: named at every commit."""
+
+from __future__ import annotations
+
+from appliance.schema.root import Config
+
+
+def not_applied(config: Config) -> tuple[str, ...]:
+    """Give the parts of a configuration that nothing acts on yet, as console paths."""
+    parts = {
+        "vpc_peerings": bool(config.vpc_peerings),
+        "ipsec": bool(config.ipsec),
+        "remote_access": config.remote_access.enabled,
+        "ha conntrack_sync": bool(config.netcfg.zones) and config.ha.conntrack_sync,
+        "system ntp": bool(config.system.ntp),
+        "system syslog": bool(config.system.syslog),
+        "system dns": bool(config.system.dns),
+        "system timezone": config.system.timezone != "UTC",
+        "services api": config.services.api.enabled,
+        "services metrics": config.services.metrics.enabled,
+        "services status_page": config.services.status_page.enabled,
+    }
+    return tuple(name for name, used in parts.items() if used)
