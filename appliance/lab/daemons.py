@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 
 class Restart(StrEnum):
@@ -49,10 +50,9 @@ def save_specs(path: Path, specs: Iterable[DaemonSpec]) -> None:
     path.write_text(json.dumps([asdict(spec) for spec in specs], indent=1))
 
 
-def _spec(item: dict[str, object]) -> DaemonSpec:
-    lists = {name: tuple(item[name]) for name in ("argv", "before", "after")}  # type: ignore[arg-type]
-    restart = Restart(str(item["restart"]))
-    return DaemonSpec(**{**item, **lists, "restart": restart})  # type: ignore[arg-type]
+def _spec(item: dict[str, Any]) -> DaemonSpec:
+    typed = {name: tuple(item[name]) for name in ("argv", "before", "after")}
+    return DaemonSpec(**{**item, **typed, "restart": Restart(item["restart"])})
 
 
 @dataclass(frozen=True, slots=True)

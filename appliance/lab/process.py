@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +35,15 @@ class Identity:
         """Tell whether this very process still runs."""
         return self.started != 0 and start_time(self.pid) == self.started
 
+    def wait(self, timeout: float) -> bool:
+        """Wait until this very process has ended; False when it has not in time (seconds)."""
+        deadline = time.monotonic() + timeout
+        while self.alive():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        return True
+
     def kill(self, timeout: float = 5.0) -> None:
         """Kill this very process, never another one with its id, and wait until it has ended."""
         try:
@@ -57,19 +67,22 @@ def start_time(pid: int) -> int:
 
 
 def children(pid: int) -> dict[int, str]:
-    """Give a process's children with their command names (/proc/PID/task/TID/children)."""
+    """Give a process's children with their command names (proc_pid_stat(5): the parent is field 4)."""
     found: dict[int, str] = {}
-    for path in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            pids = path.read_text().split()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        for child in map(int, pids):
-            try:
-                found[child] = Path(f"/proc/{child}/comm").read_text().strip()
-            except (FileNotFoundError, ProcessLookupError):
-                continue
+    for path in Path("/proc").glob("[0-9]*"):
+        child = int(path.name)
+        fields = _stat(child)
+        if fields and int(fields[1]) == pid:
+            found[child] = command_name(child)
     return found
+
+
+def command_name(pid: int) -> str:
+    """Give a process's command name, empty when it is gone (proc_pid_comm(5))."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def _stat(pid: int) -> list[str]:

@@ -89,8 +89,8 @@ class Supervisor:
             return {"ok": True, "daemons": self._running()}
         unit = self._units.get((request.get("node"), request.get("daemon")))
         if unit is None:
-            error_text = f"no daemon {request.get('daemon')} on {request.get('node')}"
-            return {"ok": False, "running": False, "pid": None, "error": error_text}
+            missing = f"no daemon {request.get('daemon')} on {request.get('node')}"
+            return {"ok": False, "running": False, "pid": None, "error": missing}
         error_text = await self._act(unit, action, request)
         pid = unit.pid
         return {"ok": error_text is None, "running": pid is not None, "pid": pid, "error": error_text}
