@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from appliance.schema.section import Section
+from appliance.schema.section import NAME, Section
 from appliance.schema.types import (
     PORT_PROTOCOLS,
     FreeText,
@@ -17,22 +17,23 @@ from appliance.schema.types import (
     PortSelector,
     Protocol,
     Selector,
-    Text,
     parse_limit,
-    refuse,
 )
+from appliance.schema.value import Flag, Text, Whole, refuse
 
-RuleNumber = Annotated[int, Field(ge=1, le=9_999_999)]
+RuleNumber = Annotated[int, Whole(1, 9_999_999)]
 ANYWHERE = IPv4Network("0.0.0.0/0")
 
 
 class Groups(Section):
     """Names usable wherever an address or a port list may stand."""
 
-    addresses: dict[GroupKey, tuple[Network, ...]] = Field(
+    addresses: Annotated[dict[GroupKey, tuple[Network, ...]], NAME] = Field(
         default_factory=dict, description="Named lists of addresses and networks", examples=["offices"]
     )
-    ports: dict[GroupKey, Ports] = Field(default_factory=dict, description="Named port lists", examples=["web"])
+    ports: Annotated[dict[GroupKey, Ports], NAME] = Field(
+        default_factory=dict, description="Named port lists", examples=["web"]
+    )
 
 
 class Rule(Section):
@@ -43,15 +44,15 @@ class Rule(Section):
         None, description="Destination ports, or a port group; required for tcp and udp", examples=["80,443"]
     )
     desc: FreeText | None = Field(None, description="What it is for", examples=["public web"])
-    log: bool = Field(False, description="Log matching packets, rate-limited", examples=[True])
-    disabled: bool = Field(False, description="Keep the rule without applying it", examples=[True])
+    log: Flag = Field(False, description="Log matching packets, rate-limited", examples=[True])
+    disabled: Flag = Field(False, description="Keep the rule without applying it", examples=[True])
 
     @model_validator(mode="after")
     def _ports_follow_protocol(self) -> Self:
         if self.protocol in PORT_PROTOCOLS and self.ports is None:
-            raise refuse("ports are missing", "a port list, as 80,443, for protocol tcp and udp")
+            raise refuse("ports are missing", "a port list, as 80,443, for protocol tcp and udp", at="ports")
         if self.protocol not in PORT_PROTOCOLS and self.ports is not None:
-            raise refuse("ports with a protocol that has none", "no ports for protocol icmp and any")
+            raise refuse("ports with a protocol that has none", "no ports for protocol icmp and any", at="ports")
         return self
 
 

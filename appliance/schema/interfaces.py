@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
 
 from appliance.schema.section import Section
 from appliance.schema.types import Address, Device, FreeText, Mac, Subnet
+from appliance.schema.value import Choice, Whole
 
-Mtu = Annotated[int, Field(ge=576, le=65535)]
+Mtu = Annotated[int, Whole(576, 65535)]
 
 
 class Interface(Section):
@@ -19,7 +19,7 @@ class Interface(Section):
     device: Device | None = Field(None, description="Interface name as the platform gives it", examples=["ens3"])
     mac: Mac | None = Field(None, description="MAC address the NIC is found by", examples=["52:54:00:12:34:56"])
     subnet: Subnet | None = Field(None, description="The IPv4 subnet on this NIC", examples=["4.5.6.0/26"])
-    mask: Annotated[int, Field(ge=1, le=31)] | None = Field(
+    mask: Annotated[int, Whole(1, 31)] | None = Field(
         None, description="Prefix length, where the VIPs' subnet is not given as `subnet`", examples=[26]
     )
     gateway: Address | None = Field(None, description="Next hop on this NIC", examples=["4.5.6.62"])
@@ -39,20 +39,20 @@ class Interfaces(Section):
     private: Interface | None = Field(None, description="The NIC in the project's private subnet")
 
 
-class Application(StrEnum):
+class Application(Choice):
     """What a service subnet is for; its default rules follow from it."""
 
     NONE = "none"
     CEPH = "ceph"
 
 
-class Via(StrEnum):
+class Via(Choice):
     """By whom a subnet without a NIC of ours is reached."""
 
     KIWI = "kiwi"
 
 
-class Consent(StrEnum):
+class Consent(Choice):
     """Who agrees to a peering for the other side."""
 
     GATEWAY = "gateway"

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+import re
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from appliance.schema.firewall import Rule, RuleNumber
-from appliance.schema.section import Section
-from appliance.schema.types import (
-    Address,
-    Duration,
-    DurationText,
-    FreeText,
-    Name,
-    Network,
-    Secret,
-    Selector,
-    Text,
-    refuse,
-)
+from appliance.schema.section import NAME, RULE, Section
+from appliance.schema.types import Address, Duration, DurationText, FreeText, Name, Network, Selector
+from appliance.schema.value import Choice, Flag, Secret, Text, refuse
 
 
-class Integrity(StrEnum):
+class Integrity(Choice):
     """Integrity algorithms of a proposal (RFC 8247)."""
 
     SHA1 = "SHA1"
@@ -31,8 +21,13 @@ class Integrity(StrEnum):
     SHA384 = "SHA384"
     SHA512 = "SHA512"
 
+    @classmethod
+    def fold(cls, text: str) -> str:
+        """Reduce a spelling as every choice does, and SHA2-256 to SHA256."""
+        return re.sub(r"^sha2(?=(256|384|512)$)", "sha", super().fold(text))
 
-class Encryption(StrEnum):
+
+class Encryption(Choice):
     """Encryption algorithms of a proposal; the last five are AEADs and need no integrity algorithm."""
 
     AES128 = "AES128"
@@ -56,7 +51,7 @@ def parse_dh_group(value: Any) -> int:
     return int(text)
 
 
-class DpdAction(StrEnum):
+class DpdAction(Choice):
     """What is done when the peer is dead (semantics S9)."""
 
     CLEAR = "clear"
@@ -65,7 +60,7 @@ class DpdAction(StrEnum):
     START = "start"
 
 
-class StartAction(StrEnum):
+class StartAction(Choice):
     """What is done once the connection is loaded."""
 
     NONE = "none"
@@ -73,7 +68,7 @@ class StartAction(StrEnum):
     TRAP = "trap"
 
 
-DhGroup = Annotated[int, Text(parse_dh_group, int, kind="dh-group")]
+DhGroup = Annotated[int, Text(parse_dh_group, int, kind="dh-group", words=tuple(map(str, sorted(DH_GROUPS))))]
 
 
 class TunnelRule(Rule):
@@ -117,13 +112,13 @@ class IpsecConnection(Section):
     )
     dpd_action: DpdAction = Field(DpdAction.RESTART, description="What is done then", examples=["restart"])
     start_action: StartAction = Field(StartAction.START, description="What is done once loaded", examples=["trap"])
-    ingress_rules: dict[RuleNumber, TunnelRule] = Field(
+    ingress_rules: Annotated[dict[RuleNumber, TunnelRule], RULE] = Field(
         default_factory=dict, description="From behind the tunnel to us; empty accepts all", examples=[10]
     )
-    disabled: bool = Field(False, description="Keep the connection without loading it", examples=[True])
+    disabled: Flag = Field(False, description="Keep the connection without loading it", examples=[True])
 
 
-class RemoteAccessAuth(StrEnum):
+class RemoteAccessAuth(Choice):
     """How administrators' clients authenticate."""
 
     EAP_MSCHAPV2 = "eap-mschapv2"
@@ -134,13 +129,13 @@ class RemoteUser(Section):
     """An administrator who may dial in."""
 
     password: Secret | None = Field(None, description="Password for EAP-MSCHAPv2", examples=["correct horse"])
-    disabled: bool = Field(False, description="Refuse this user", examples=[True])
+    disabled: Flag = Field(False, description="Refuse this user", examples=[True])
 
 
 class RemoteAccess(Section):
     """Access for administrators by IKEv2."""
 
-    enabled: bool = Field(False, description="Accept remote-access clients", examples=[True])
+    enabled: Flag = Field(False, description="Accept remote-access clients", examples=[True])
     zone: Name | None = Field(None, description="The zone whose public VIP it answers on", examples=["eu-west-a"])
     auth: RemoteAccessAuth = Field(
         RemoteAccessAuth.EAP_MSCHAPV2, description="How clients authenticate", examples=["certificate"]
@@ -150,4 +145,6 @@ class RemoteAccess(Section):
     subnets: tuple[Network, ...] = Field(
         (), description="What clients reach; by default the private subnet", examples=[["10.50.201.0/24"]]
     )
-    users: dict[Name, RemoteUser] = Field(default_factory=dict, description="Who may dial in", examples=["ann"])
+    users: Annotated[dict[Name, RemoteUser], NAME] = Field(
+        default_factory=dict, description="Who may dial in", examples=["ann"]
+    )

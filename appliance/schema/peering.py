@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from appliance.schema.firewall import Rule, RuleNumber
-from appliance.schema.section import Section
-from appliance.schema.types import Address, FreeText, Name, Policy, Secret
+from appliance.schema.section import RULE, ZONE, Section
+from appliance.schema.types import Address, FreeText, Name, Policy
+from appliance.schema.value import Flag, Secret
 
 
 class PeeringAddress(Section):
@@ -19,18 +22,18 @@ class PeeringAddress(Section):
 class VpcPeering(Section):
     """What passes between our subnet and the named one."""
 
-    netcfg: dict[Name, PeeringAddress] = Field(
+    netcfg: Annotated[dict[Name, PeeringAddress], ZONE] = Field(
         default_factory=dict, description="Our zones' addresses in the peer's subnet", examples=["eu-west-a"]
     )
     consent_key: Secret | None = Field(
         None, description="Secret that both projects configure", examples=["a long passphrase"]
     )
-    transit: bool = Field(False, description="The peer may use our Internet access and tunnels", examples=[True])
+    transit: Flag = Field(False, description="The peer may use our Internet access and tunnels", examples=[True])
     policy: Policy = Field(Policy.DROP, description="drop: only the rules pass; accept: all", examples=["accept"])
-    ingress_rules: dict[RuleNumber, Rule] = Field(
+    ingress_rules: Annotated[dict[RuleNumber, Rule], RULE] = Field(
         default_factory=dict, description="From the peer's subnet to ours", examples=[10]
     )
-    egress_rules: dict[RuleNumber, Rule] = Field(
+    egress_rules: Annotated[dict[RuleNumber, Rule], RULE] = Field(
         default_factory=dict, description="From our subnet to the peer's", examples=[10]
     )
     desc: FreeText | None = Field(None, description="What it is for", examples=["shared storage"])

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
 
-from appliance.schema.section import Section
-from appliance.schema.types import Name, Role, Secret
+from appliance.schema.section import NAME, Section
+from appliance.schema.types import Name, Role
+from appliance.schema.value import Choice, Flag, Secret, Whole
 
-Port = Annotated[int, Field(ge=1, le=65535)]
+Port = Annotated[int, Whole(1, 65535)]
 
 
-class Listen(StrEnum):
+class Listen(Choice):
     """Where a service listens."""
 
     PRIVATE = "private"
@@ -29,7 +29,7 @@ class Ssh(Section):
 class Metrics(Section):
     """Prometheus metrics."""
 
-    enabled: bool = Field(False, description="Serve /metrics on the private NIC", examples=[True])
+    enabled: Flag = Field(False, description="Serve /metrics on the private NIC", examples=[True])
     port: Port = Field(9100, description="TCP port", examples=[9100])
 
 
@@ -43,15 +43,17 @@ class ApiToken(Section):
 class Api(Section):
     """The HTTPS API on the private NIC."""
 
-    enabled: bool = Field(False, description="Serve the API on the private NIC", examples=[True])
+    enabled: Flag = Field(False, description="Serve the API on the private NIC", examples=[True])
     port: Port = Field(8443, description="TCP port", examples=[8443])
-    tokens: dict[Name, ApiToken] = Field(default_factory=dict, description="Tokens by name", examples=["terraform"])
+    tokens: Annotated[dict[Name, ApiToken], NAME] = Field(
+        default_factory=dict, description="Tokens by name", examples=["terraform"]
+    )
 
 
 class StatusPage(Section):
     """The read-only status page."""
 
-    enabled: bool = Field(False, description="Serve the status page on the private NIC", examples=[True])
+    enabled: Flag = Field(False, description="Serve the status page on the private NIC", examples=[True])
 
 
 class Services(Section):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from typing import Annotated
 
 from pydantic import Field
 
-from appliance.schema.section import Section
-from appliance.schema.types import Address, FreeText, Hostname, Name, Network, Role, Secret
+from appliance.schema.section import NAME, Section
+from appliance.schema.types import Address, FreeText, Hostname, Name, Network, Role
+from appliance.schema.value import Choice, Secret
 
 
-class Drift(StrEnum):
+class Drift(Choice):
     """What is done when kernel or daemons no longer match the running configuration."""
 
     REPORT = "report"
@@ -45,7 +46,7 @@ class System(Section):
     management_networks: tuple[Network, ...] = Field(
         (), description="Networks beyond the private subnet that may use SSH and API", examples=[["10.5.0.0/22"]]
     )
-    users: dict[Name, User] = Field(default_factory=dict, description="Logins", examples=["ann"])
+    users: Annotated[dict[Name, User], NAME] = Field(default_factory=dict, description="Logins", examples=["ann"])
     drift: Drift = Field(
         Drift.REPORT, description="What to do when the kernel no longer matches the configuration", examples=["heal"]
     )

@@ -5,45 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Annotated, Any
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, StringConstraints
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from appliance.schema.value import MASK as MASK  # noqa: PLC0414
+from appliance.schema.value import Choice, Text, is_storable, refuse
+from appliance.schema.value import Secret as Secret  # noqa: PLC0414
 
 IPAddress = IPv4Address | IPv6Address
 IPNetwork = IPv4Network | IPv6Network
-
-MASK = "********"
-
-
-def refuse(message: str, accepted: str) -> PydanticCustomError:
-    """Make the error of a refused value: `message` says what is wrong, `accepted` what would do."""
-    return PydanticCustomError("refused", "{message}", {"message": message, "accepted": accepted})
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """Binds a Python type to the text it is written as: parser, canonical spelling, documentation."""
-
-    parse: Callable[[Any], Any]
-    spell: Callable[[Any], Any] = str
-    kind: str = "text"
-    pattern: str | None = None
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(
-            self.parse, serialization=core_schema.plain_serializer_function_ser_schema(self.spell)
-        )
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        document: JsonSchemaValue = {"type": "string", "format": self.kind}
-        if self.pattern:
-            document["pattern"] = self.pattern
-        return document
-
 
 # -- addresses ---------------------------------------------------------------------------------------------------
 
@@ -230,58 +200,6 @@ def parse_duration(value: Any) -> Duration:
 DurationText = Annotated[Duration, Text(parse_duration, kind="duration", pattern="^[0-9]+[smhd]?$")]
 
 
-# -- secrets -----------------------------------------------------------------------------------------------------
-
-
-class Secret:
-    """A value that no output shows: its text leaves only by `reveal` or a dump with ``context={"secrets": True}``."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        """Give the secret itself; the caller keeps it out of logs, arguments and world-readable files."""
-        return self._text
-
-    def __str__(self) -> str:
-        return MASK
-
-    __repr__ = __str__
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and other._text == self._text
-
-    def __hash__(self) -> int:
-        return hash((Secret, self._text))
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(
-            cls._parse,
-            serialization=core_schema.plain_serializer_function_ser_schema(cls._spell, info_arg=True),
-        )
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return {"type": "string", "format": "secret", "writeOnly": True}
-
-    @classmethod
-    def _parse(cls, value: Any) -> Secret:
-        if isinstance(value, Secret):
-            return value
-        if not isinstance(value, str) or not value:
-            raise refuse("not a secret", "a text of at least one character")
-        if value == MASK:
-            raise refuse("a masked secret", "the secret itself, as `convert --secrets` prints it")
-        return cls(value)
-
-    @staticmethod
-    def _spell(value: Secret, info: Any) -> str:
-        return value._text if info.context and info.context.get("secrets") else MASK
-
-
 # -- names -------------------------------------------------------------------------------------------------------
 
 
@@ -340,17 +258,37 @@ Hostname = Annotated[
         kind="hostname",
     ),
 ]
-FreeText = Annotated[str, StringConstraints(max_length=1024)]
 
 
-class Policy(StrEnum):
+def parse_text(value: Any) -> str:
+    """Parse free text of at most 1024 characters, any but NUL."""
+    if not isinstance(value, str) or not is_storable(value):
+        raise refuse("not a text", "a text")
+    if len(value) > 1024:
+        raise refuse("too long", "at most 1024 characters")
+    return value
+
+
+def parse_title(value: Any) -> str:
+    """Parse free text that names something, so that it may not be empty or blank."""
+    text = parse_text(value)
+    if not text.strip():
+        raise refuse("an empty name", "a text of at least one character")
+    return text
+
+
+FreeText = Annotated[str, Text(parse_text)]
+Title = Annotated[str, Text(parse_title, kind="title")]
+
+
+class Policy(Choice):
     """What happens to traffic that no rule names, or, for egress `accept`, to all but the rules' traffic."""
 
     ACCEPT = "accept"
     DROP = "drop"
 
 
-class Protocol(StrEnum):
+class Protocol(Choice):
     """The transport protocols a rule can name."""
 
     TCP = "tcp"
@@ -362,7 +300,7 @@ class Protocol(StrEnum):
 PORT_PROTOCOLS = frozenset({Protocol.TCP, Protocol.UDP})
 
 
-class Role(StrEnum):
+class Role(Choice):
     """What a user may do: read, act, or change the configuration."""
 
     VIEW = "view"

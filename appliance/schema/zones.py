@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
 
-from appliance.schema.section import Section
+from appliance.schema.section import ZONE, Section
 from appliance.schema.types import Address, FreeText, Mac, Name
+from appliance.schema.value import Choice, Flag, Number, Whole
 
 
 class ZonePlan(Section):
@@ -20,7 +20,7 @@ class ZonePlan(Section):
     )
     public_ip6: Address | None = Field(None, description="Public IPv6 virtual address", examples=["2001:db8:1::10"])
     private_ip6: Address | None = Field(None, description="Private IPv6 virtual address", examples=["fd00:50::252"])
-    vrid: Annotated[int, Field(ge=1, le=255)] = Field(description="Virtual router id of the pair", examples=[1])
+    vrid: Annotated[int, Whole(1, 255)] = Field(description="Virtual router id of the pair", examples=[1])
     peer: Address | None = Field(
         None, description="The fixed private address of the zone's gateway", examples=["10.50.201.11"]
     )
@@ -37,17 +37,19 @@ class ZonePlan(Section):
 class Netcfg(Section):
     """The plan of virtual addresses."""
 
-    zones: dict[Name, ZonePlan] = Field(default_factory=dict, description="Zones of the region", examples=["eu-west-a"])
+    zones: Annotated[dict[Name, ZonePlan], ZONE] = Field(
+        default_factory=dict, description="Zones of the region", examples=["eu-west-a"]
+    )
 
 
-class HaMode(StrEnum):
+class HaMode(Choice):
     """How VRRP advertisements travel."""
 
     UNICAST = "unicast"
     MULTICAST = "multicast"
 
 
-class TrackedNic(StrEnum):
+class TrackedNic(Choice):
     """NICs whose link state ranks a gateway."""
 
     PUBLIC = "public"
@@ -57,11 +59,9 @@ class TrackedNic(StrEnum):
 class GatewayTrack(Section):
     """Reachability of the upstream gateway by ARP or ND."""
 
-    interval: Annotated[float, Field(ge=0.05, le=60)] = Field(0.5, description="Seconds between probes", examples=[0.5])
-    fall: Annotated[int, Field(ge=1, le=100)] = Field(
-        3, description="Lost probes until it counts as dead", examples=[3]
-    )
-    rise: Annotated[int, Field(ge=1, le=100)] = Field(3, description="Answers until it counts as alive", examples=[3])
+    interval: Annotated[float, Number(0.05, 60)] = Field(0.5, description="Seconds between probes", examples=[0.5])
+    fall: Annotated[int, Whole(1, 100)] = Field(3, description="Lost probes until it counts as dead", examples=[3])
+    rise: Annotated[int, Whole(1, 100)] = Field(3, description="Answers until it counts as alive", examples=[3])
 
 
 class Track(Section):
@@ -78,11 +78,11 @@ class Ha(Section):
     """How the zones' pairs move between gateways."""
 
     mode: HaMode = Field(HaMode.UNICAST, description="How VRRP advertisements travel", examples=["multicast"])
-    advert_int: Annotated[float, Field(ge=0.01, le=40.95)] = Field(
+    advert_int: Annotated[float, Number(0.01, 40.95)] = Field(
         0.3, description="Seconds between advertisements", examples=[0.3]
     )
-    preempt_delay: Annotated[float, Field(ge=0, le=1000)] = Field(
+    preempt_delay: Annotated[float, Number(0, 1000)] = Field(
         5, description="Seconds a pair waits before it comes home", examples=[5]
     )
     track: Track = Field(Track(), description="What must work here")
-    conntrack_sync: bool = Field(True, description="Share flow state with the other gateways", examples=[True])
+    conntrack_sync: Flag = Field(True, description="Share flow state with the other gateways", examples=[True])
