@@ -17,6 +17,8 @@ mkdir -p "$TREE/proc" "$TREE/sys"
 rm -rf "$TREE/etc/dib-manifests" "$TREE/lost+found" "$TREE/usr/local/bin/dib-init-system"
 rm -f "$TREE/etc/resolv.conf" "$TREE/etc/resolv.conf.ORIG"
 install -m 0644 /dev/null "$TREE/etc/resolv.conf"
+# Empty, not "uninitialized": each gateway gets its own, but its units are those enabled here, no first boot's presets.
+: >"$TREE/etc/machine-id"
 
 # Wheels for the image's Python, not this machine's; none is built from source.
 mkdir -p "$SITE" "$TREE/opt/kawaii/bin"

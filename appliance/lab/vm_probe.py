@@ -6,6 +6,7 @@ the second serial console. Only who starts the machine can give it one.
 
 import base64
 import socket
+import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +57,18 @@ class Probe:
         """
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.connect(str(path))
-        self.run("stty -echo -onlcr; PS1= PS2=", timeout)
+        deadline = time.monotonic() + timeout
+        # What is sent before the shell has opened its terminal is lost, in part or whole: ask until there is an answer.
+        while not self._answers():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"no shell behind {path} within {timeout:.0f} s")
+        self.run("stty -F /dev/ttyS1 -echo -onlcr; PS1= PS2=")
+
+    def _answers(self) -> bool:
+        try:
+            return self.run("true", 2).status == 0
+        except TimeoutError:
+            return False
 
     def run(self, command: str, timeout: float = 60.0) -> ProbeResult:
         """Run one line of shell as root, of 4,000 bytes at most, and wait for its end.
