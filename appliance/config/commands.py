@@ -38,7 +38,7 @@ def to_change_commands(old: Tree, new: Tree) -> list[str]:
 
 
 def compare(old: Tree, new: Tree) -> list[str]:
-    """Spell the differences for a reader, ``- PATH VALUE`` for what goes, ``+ PATH VALUE`` for what comes; no secrets."""
+    """Spell the differences for a reader: ``- PATH VALUE`` goes, ``+ PATH VALUE`` comes; secrets are masked."""
     lines = []
     for change in diff(old, new):
         gone, come = _side(change, change.before), _side(change, change.after)

@@ -1,0 +1,119 @@
+"""User-data and configuration files in the forms they come in, lines counted in the file itself.
+
+Accepted: ``#cloud-config`` with a mapping under ``kawaii:``, MIME with a part ``text/x-kawaii-config`` (or such a
+cloud-config), each also gzipped, and a plain configuration in YAML or JSON.
+"""
+
+from __future__ import annotations
+
+import email
+import email.message
+import re
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from appliance.config.load import FileProblem, InvalidFile, Loaded, load_document, parse_text
+from appliance.schema.problem import Problem
+
+KEY = "kawaii"
+CONFIG_TYPE = "text/x-kawaii-config"
+CLOUD_CONFIG_TYPE = "text/cloud-config"
+MAX_BYTES = 16 * 1024 * 1024
+
+_MIME_HEADER = re.compile(r"(content-type|mime-version|content-transfer-encoding):", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """A configuration's text within a file, and the line of the file that it begins on."""
+
+    text: str
+    first_line: int = 1
+    cloud_config: bool = False
+
+
+def load_file(path: Path) -> Loaded:
+    """Read a configuration or user-data file; raises `InvalidFile`, and `OSError` where it cannot be read."""
+    return load_user_data(path.read_bytes(), str(path))
+
+
+def load_user_data(data: bytes, source: str) -> Loaded:
+    """Read user-data in any accepted form; raises `InvalidFile` with all problems at once."""
+    text = _decode(_unpack(data, source), source)
+    body = _mime_body(text, source) if _MIME_HEADER.match(text.lstrip("\n")) else _plain_body(text)
+    parsed = parse_text(body.text, source, body.first_line)
+    root = parsed.root
+    if not isinstance(root.value, dict):
+        return load_document(parsed, source)
+    if KEY in root.value and (body.cloud_config or len(root.value) == 1):
+        return load_document(parsed, source, root.value[KEY], (KEY,))
+    if body.cloud_config:
+        raise _refuse(source, body.first_line, f"no mapping under {KEY}: in this cloud-config")
+    return load_document(parsed, source)
+
+
+def _refuse(source: str, line: int, message: str, accepted: str | None = None) -> InvalidFile:
+    return InvalidFile((FileProblem(source, line, Problem((), message, accepted=accepted)),))
+
+
+def _unpack(data: bytes, source: str) -> bytes:
+    """Take gzip off (RFC 1952), to at most `MAX_BYTES`."""
+    if len(data) > MAX_BYTES:
+        raise _refuse(source, 0, "too large", f"at most {MAX_BYTES} bytes")
+    if not data.startswith(b"\x1f\x8b"):
+        return data
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        plain = unpacker.decompress(data, MAX_BYTES)
+    except zlib.error as error:
+        raise _refuse(source, 0, f"damaged gzip data: {error}") from None
+    if unpacker.unconsumed_tail:
+        raise _refuse(source, 0, "too large when unpacked", f"at most {MAX_BYTES} bytes")
+    if not unpacker.eof:
+        raise _refuse(source, 0, "gzip data that ends too early")
+    return plain
+
+
+def _decode(data: bytes, source: str) -> str:
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise _refuse(source, line, "not UTF-8 text") from None
+    return text.replace("\r\n", "\n")
+
+
+def _plain_body(text: str) -> _Body:
+    return _Body(text, cloud_config=text.startswith("#cloud-config"))
+
+
+def _mime_body(text: str, source: str) -> _Body:
+    message = email.message_from_string(text)
+    bodies = []
+    for part in message.walk():
+        kind = part.get_content_type()
+        if kind not in (CONFIG_TYPE, CLOUD_CONFIG_TYPE) or part.is_multipart():
+            continue
+        body = _part_body(part, text, source)
+        if kind == CONFIG_TYPE or re.search(rf"^{KEY}:", body.text, re.MULTILINE):
+            bodies.append(body)
+    if not bodies:
+        raise _refuse(source, 1, "no part with a configuration", f"a part {CONFIG_TYPE}")
+    if len(bodies) > 1:
+        raise _refuse(source, bodies[1].first_line, "a second part with a configuration", "one such part")
+    return bodies[0]
+
+
+def _part_body(part: email.message.Message, text: str, source: str) -> _Body:
+    """Give a part's text; only one that stands in the file as it is has lines of the file."""
+    payload = part.get_payload()
+    raw = payload if isinstance(payload, str) else ""
+    at = text.find(raw)
+    cloud_config = part.get_content_type() == CLOUD_CONFIG_TYPE
+    if part.get("content-transfer-encoding", "7bit").strip().lower() in ("7bit", "8bit", "binary"):
+        return _Body(raw, text.count("\n", 0, max(at, 0)) + 1, cloud_config or raw.startswith("#cloud-config"))
+    decoded = part.get_payload(decode=True)
+    data = decoded if isinstance(decoded, bytes) else b""
+    inner = _decode(_unpack(data, source), source)
+    return _Body(inner, 1, cloud_config or inner.startswith("#cloud-config"))
