@@ -10,11 +10,10 @@ from typing import Any
 
 import yaml
 
-from appliance.config.load import LoadError, validate_tree
 from appliance.lab.topology import LabError, Topology
 from appliance.schema.problem import InvalidConfig
 from appliance.schema.root import Config
-from appliance.sources.userdata import load_text
+from appliance.sources.userdata import load_user_data
 
 EXAMPLES = Path(__file__).parents[2] / "cloud-init" / "examples"
 ACME = EXAMPLES / "acme-user-data.yaml"
@@ -34,15 +33,20 @@ class Seeded:
 def load(path: Path, zones: int | None = None) -> Seeded:
     """Load a configuration or user-data file, with its zones cut or extended to `zones`; raises `LabError`."""
     try:
-        text = path.read_text(encoding="utf-8")
-        tree: Tree = load_text(text, str(path)).tree
-        wanted = with_zones(tree, zones) if zones is not None else tree
-        config = validate_tree(wanted, None).config
-    except (OSError, LoadError, InvalidConfig) as error:
+        data = path.read_bytes()
+        loaded = load_user_data(data, str(path))
+        wanted = with_zones(loaded.tree, zones) if zones is not None else loaded.tree
+        if wanted == loaded.tree and data.startswith(b"#cloud-config"):
+            return Seeded(data.decode(), loaded.tree, loaded.config)
+        return _seed_of(wanted, f"{path} with {len(wanted['netcfg']['zones'])} zones")
+    except (OSError, InvalidConfig) as error:
         raise LabError(str(error)) from error
-    if wanted == tree and text.startswith("#cloud-config"):
-        return Seeded(text, tree, config)
-    return Seeded(as_user_data(wanted), wanted, config)
+
+
+def _seed_of(tree: Tree, source: str) -> Seeded:
+    text = as_user_data(tree)
+    loaded = load_user_data(text.encode(), source)
+    return Seeded(text, loaded.tree, loaded.config)
 
 
 def load_peer(topology: Topology, ours: Seeded) -> Seeded | None:
@@ -61,9 +65,7 @@ def load_peer(topology: Topology, ours: Seeded) -> Seeded | None:
     ]
     for name in tree.get("vpc_peerings", {}):
         tree["subnets"][name]["gateways"] = addresses
-    if tree == peer.tree:
-        return peer
-    return Seeded(as_user_data(tree), tree, validate_tree(tree, None).config)
+    return peer if tree == peer.tree else _seed_of(tree, str(MARVELOUS))
 
 
 def peer_of(seeded: Seeded) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from appliance.lab.daemons import DaemonSpec, Restart
 from appliance.lab.process import Identity
 
-START_TIMEOUT = 30.0
+START_TIMEOUT = 20.0
 STOP_TIMEOUT = 10.0
 HOOK_TIMEOUT = 10.0
 CLEAN_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE}
@@ -46,6 +46,7 @@ class Unit:
         self._life: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
         self._ready = asyncio.Event()
+        self._ended = asyncio.Event()
 
     @property
     def pid(self) -> int | None:
@@ -57,15 +58,17 @@ class Unit:
         """Start the daemon unless it runs, and wait until it is ready; raises `UnitError`."""
         if self.spec.condition is not None and not Path(self.spec.condition).exists():
             raise UnitError(f"{self.spec.daemon} is not started: {self.spec.condition} is missing")
+        self._ended.clear()
         if self._life is None or self._life.done():
             self._stopping.clear()
             self._ready.clear()
             self._life = asyncio.create_task(self._live())
-        ready = asyncio.create_task(self._ready.wait())
-        done, _ = await asyncio.wait({ready, self._life}, timeout=START_TIMEOUT, return_when=asyncio.FIRST_COMPLETED)
-        if ready not in done:
-            ready.cancel()
-            reason = "ended at once" if self._life in done else f"is not ready after {START_TIMEOUT:.0f} s"
+        waits = [asyncio.create_task(event.wait()) for event in (self._ready, self._ended)]
+        await asyncio.wait(waits, timeout=START_TIMEOUT, return_when=asyncio.FIRST_COMPLETED)
+        for task in waits:
+            task.cancel()
+        if not self._ready.is_set():
+            reason = "ended at once" if self._ended.is_set() else f"is not ready after {START_TIMEOUT:.0f} s"
             raise UnitError(f"{self.spec.daemon} {reason}; its last words are in {self._log}")
 
     async def stop(self, grace: float = STOP_TIMEOUT) -> None:
@@ -110,6 +113,7 @@ class Unit:
                 self._ready.set()
             await ended.wait()
         self._ready.clear()
+        self._ended.set()
         self._kill_group()
         self._pid_file.unlink(missing_ok=True)
         await self._hook(self.spec.after)
