@@ -8,7 +8,6 @@ from typing import Any
 
 from appliance.api.app import build_app
 from appliance.api.server import listen, serve
-from appliance.config.load import LoadError
 from appliance.config.store import Author, Store, StoreDamaged
 from appliance.daemon.model import make_model
 from appliance.daemon.notify import banner, notify
@@ -68,7 +67,7 @@ def start(gateway: Gateway, seed: Seed | None, facts: NodeFacts) -> Boot:
     try:
         tree = load_text(seed.user_data, seed.origin).tree
         gateway.commit(tree, Change(Author("seed", way="seed"), f"seeded from {seed.origin}"))
-    except (LoadError, InvalidConfig, EngineError, OSError) as error:
+    except (InvalidConfig, EngineError, OSError) as error:
         problems = tuple(str(error).splitlines())
         for problem in problems:
             log.error("seed refused: %s", problem)

@@ -9,7 +9,7 @@ from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 from pathlib import Path
 
 from appliance.engine.ports import Files, Link
-from appliance.sources.userdata import MetaData, NetworkConfig, parse_metadata, parse_network_config
+from appliance.sources.metadata import MetaData, NetworkConfig, parse_metadata, parse_network_config
 from appliance.subsystems.view import NodeFacts
 
 

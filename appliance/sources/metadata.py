@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 
@@ -27,12 +27,10 @@ class MetaData:
 
 
 @dataclass(frozen=True, slots=True)
-class FixedNic:
-    """A NIC with the fixed addresses that the platform gave it, found by device name or by MAC address."""
+class NetworkConfig:
+    """The fixed address that the platform gave to each NIC, by the NIC's device name or its MAC address."""
 
-    name: str | None
-    mac: str | None
-    addresses: tuple[IPInterface, ...]
+    addresses: Mapping[str, IPInterface]
 
 
 def parse_metadata(text: str, source: str = "meta-data") -> MetaData:
@@ -94,8 +92,8 @@ def _keys(node: Node | None) -> Iterator[str]:
 # -- network-config ----------------------------------------------------------------------------------------------
 
 
-def parse_network_config(text: str, source: str = "network-config") -> tuple[FixedNic, ...]:
-    """Read a network-config of version 1 or 2 (netplan's form); dynamic addresses are left out.
+def parse_network_config(text: str, source: str = "network-config") -> NetworkConfig:
+    """Read a network-config of version 1 or 2 (netplan's form); of a NIC's addresses the first, and no dynamic one.
 
     Raises `InvalidFile` where an address is none, or the version is another.
     """
@@ -103,40 +101,47 @@ def parse_network_config(text: str, source: str = "network-config") -> tuple[Fix
     root = _children(root.get("network")) or root
     version = to_plain(root["version"]) if "version" in root else None
     if not root or (version is None and _text(root, "config") == "disabled"):
-        return ()
+        return NetworkConfig({})
     if version == 1:
-        return tuple(_nics_v1(_items(root.get("config")), source))
+        return NetworkConfig(dict(_fixed_v1(_items(root.get("config")), source)))
     if version == 2:
-        return tuple(_nics_v2(_children(root.get("ethernets")), source))
+        return NetworkConfig(dict(_fixed_v2(_children(root.get("ethernets")), source)))
     raise InvalidFile((FileProblem(source, 1, Problem(("version",), "not a version", spell_found(version), "1 or 2")),))
 
 
-def _nics_v1(entries: list[Node], source: str) -> Iterator[FixedNic]:
+def _fixed_v1(entries: list[Node], source: str) -> Iterator[tuple[str, IPInterface]]:
     for entry in entries:
         nic = _children(entry)
-        if _text(nic, "type") != "physical":
+        key = _text(nic, "name") or (_text(nic, "mac_address") or "").lower()
+        if _text(nic, "type") != "physical" or not key:
             continue
-        path = ("config", _text(nic, "name") or "")
-        addresses = []
         for subnet in map(_children, _items(nic.get("subnets"))):
-            address, netmask = subnet.get("address"), _text(subnet, "netmask")
+            address = subnet.get("address")
             if address is not None and (_text(subnet, "type") or "").startswith("static"):
-                addresses.append(_interface(address, netmask, path, source))
-        yield FixedNic(_text(nic, "name"), _mac(_text(nic, "mac_address")), tuple(addresses))
+                yield key, _interface(address, _text(subnet, "netmask"), ("config", key), source)
+                break
 
 
-def _nics_v2(entries: dict[str, Node], source: str) -> Iterator[FixedNic]:
-    for key, entry in entries.items():
+def _fixed_v2(entries: dict[str, Node], source: str) -> Iterator[tuple[str, IPInterface]]:
+    for name, entry in entries.items():
         nic = _children(entry)
-        match = _children(nic.get("match"))
-        matched = _text(match, "name")
-        name = _text(nic, "set-name") or (matched if matched and "*" not in matched else None)
-        addresses = []
-        for item in _items(nic.get("addresses")):
+        items = _items(nic.get("addresses"))
+        if items:
             # An address with options is a mapping of one key.
-            address = Node(next(iter(item.value)), item.line) if isinstance(item.value, dict) and item.value else item
-            addresses.append(_interface(address, None, ("ethernets", key, "addresses"), source))
-        yield FixedNic(name if match else name or key, _mac(_text(match, "macaddress")), tuple(addresses))
+            options = items[0].value
+            first = Node(next(iter(options)), items[0].line) if isinstance(options, dict) and options else items[0]
+            yield _matched_name(name, nic), _interface(first, None, ("ethernets", name, "addresses"), source)
+
+
+def _matched_name(name: str, nic: dict[str, Node]) -> str:
+    """Give the device that an entry is about, or its MAC address: the entry's name is one only without `match`."""
+    match = _children(nic.get("match"))
+    mac, matched = _text(match, "macaddress"), _text(match, "name")
+    if _text(nic, "set-name"):
+        return _text(nic, "set-name") or name
+    if mac:
+        return mac.lower()
+    return matched if matched and not set(matched) & set("*?[") else name
 
 
 def _interface(node: Node, netmask: str | None, path: Path, source: str) -> IPInterface:
@@ -146,7 +151,3 @@ def _interface(node: Node, netmask: str | None, path: Path, source: str) -> IPIn
     except ValueError:
         problem = Problem(path, "not an address with its prefix length", spell_found(to_plain(node)), "192.0.2.1/24")
         raise InvalidFile((FileProblem(source, node.line, problem),)) from None
-
-
-def _mac(text: str | None) -> str | None:
-    return text.lower() if text else None

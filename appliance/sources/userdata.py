@@ -40,7 +40,11 @@ def load_file(path: Path) -> Loaded:
 
 def load_user_data(data: bytes, source: str) -> Loaded:
     """Read user-data in any accepted form; raises `InvalidFile` with all problems at once."""
-    text = _decode(_unpack(data, source), source)
+    return load_text(_decode(_unpack(data, source), source), source)
+
+
+def load_text(text: str, source: str) -> Loaded:
+    """Read user-data that was unpacked and decoded already; raises `InvalidFile` with all problems at once."""
     body = _mime_body(text, source) if _MIME_HEADER.match(text.lstrip("\n")) else _plain_body(text)
     parsed = parse_text(body.text, source, body.first_line)
     root = parsed.root
