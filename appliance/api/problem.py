@@ -8,6 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from appliance.config.candidate import CandidateConflict
 from appliance.engine.errors import ApplyFailed, Conflict, Denied, EngineError, MissingTool, Refused, VerifyFailed
 from appliance.schema.problem import InvalidConfig, Problem
 
@@ -64,6 +65,13 @@ def engine_error(_request: Request, error: Exception) -> JSONResponse:
     return problem(status, title, error.message, hint=error.hint, paths=paths)
 
 
+def conflict(_request: Request, error: Exception) -> JSONResponse:
+    """Answer a candidate that somebody overtook."""
+    assert isinstance(error, CandidateConflict)  # noqa: S101  registered for this type
+    hint = "`discard` begins anew from what runs; `compare` shows both"
+    return problem(409, "Conflict", str(error), hint=hint, paths=[list(path) for path in error.paths])
+
+
 def bad_request(_request: Request, error: Exception) -> JSONResponse:
     """Answer a request that cannot be understood."""
     return problem(400, "Bad request", str(error))
@@ -87,6 +95,7 @@ def unexpected(_request: Request, error: Exception) -> JSONResponse:
 HANDLERS: dict[int | type[Exception], Any] = {
     InvalidConfig: invalid,
     EngineError: engine_error,
+    CandidateConflict: conflict,
     BadRequest: bad_request,
     NotFound: not_found,
     OSError: host_error,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from appliance.config.load import validate_tree
 from appliance.config.store import Tree
+from appliance.config.validate import Checked, check_tree
 from appliance.engine.gateway import Model, Valid
 from appliance.engine.transaction import Artefacts
 from appliance.schema.root import Config
@@ -22,7 +22,13 @@ def make_model(facts: NodeFacts) -> Model:
         artefacts: dict[str, Any] = {subsystem.name: subsystem.render(view) for subsystem in SUBSYSTEMS}
         return artefacts
 
+    known: dict[str, Checked] = {}
+
     def validate(tree: Tree, previous: Valid | None) -> Valid:
-        return validate_tree(tree, previous)
+        last = known.get("last")
+        reusable = last if previous is not None and last is not None and last.tree is previous.tree else None
+        checked = check_tree(tree, reusable)
+        known["last"] = checked
+        return Valid(checked.tree, checked.config, checked.warnings)
 
     return Model(SUBSYSTEMS, validate, render, not_applied)

@@ -17,7 +17,7 @@ from appliance.engine.gateway import Change, Gateway
 from appliance.engine.ports import Host
 from appliance.ops.operation import Node
 from appliance.schema.problem import InvalidConfig
-from appliance.sources.userdata import load_text
+from appliance.sources.userdata import load_user_data
 from appliance.subsystems.bootstrap import bootstrap_artefacts
 from appliance.subsystems.view import NodeFacts, NodeView, build_view
 from appliance.system.host import open_host
@@ -40,7 +40,11 @@ def run(root: str, version: str) -> int:
     host = open_host(paths)
     seed = find_seed(paths.seed_directories, str(paths.etc / "seed.yaml"))
     known = remember(seed, host.files, str(paths.state / "node.json"))
-    facts = facts_of(known, host.netlink.links(), str(paths.state / "ssh"))
+    facts = replace(
+        facts_of(known, host.netlink.links()),
+        keys_directory=str(paths.state / "ssh"),
+        vrrp_directory=str(paths.vrrp),
+    )
     gateway = Gateway(host, Store(host.files, str(paths.state)), make_model(facts))
     boot = start(gateway, seed, facts)
     node = make_node(gateway, host, facts, boot, version)
@@ -65,7 +69,7 @@ def start(gateway: Gateway, seed: Seed | None, facts: NodeFacts) -> Boot:
         close(gateway, facts)
         return Boot(("no seed was found: no user-data from any datasource",))
     try:
-        tree = load_text(seed.user_data, seed.origin).tree
+        tree = load_user_data(seed.user_data, seed.origin).tree
         gateway.commit(tree, Change(Author("seed", way="seed"), f"seeded from {seed.origin}"))
     except (InvalidConfig, EngineError, OSError) as error:
         problems = tuple(str(error).splitlines())

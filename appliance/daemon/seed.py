@@ -18,7 +18,7 @@ class Seed:
     """What the datasource handed over: texts as they were, and where they came from."""
 
     origin: str
-    user_data: str
+    user_data: bytes
     meta_data: MetaData
     network: NetworkConfig
 
@@ -41,13 +41,13 @@ def find_seed(directories: Sequence[str], alone: str) -> Seed | None:
         if user_data.is_file():
             return Seed(
                 str(user_data),
-                _read(user_data),
+                user_data.read_bytes(),
                 parse_metadata(_read(Path(directory, "meta-data"))),
                 parse_network_config(_read(Path(directory, "network-config"))),
             )
     lone = Path(alone)
     if lone.is_file():
-        return Seed(alone, _read(lone), parse_metadata(""), parse_network_config(""))
+        return Seed(alone, lone.read_bytes(), parse_metadata(""), parse_network_config(""))
     return None
 
 
@@ -84,7 +84,7 @@ def _parse(text: str) -> Known:
     )
 
 
-def facts_of(known: Known, links: dict[str, Link], keys_directory: str) -> NodeFacts:
+def facts_of(known: Known, links: dict[str, Link]) -> NodeFacts:
     """Give the node's facts: its zone, its NICs by MAC, the datasource's addresses by device name."""
     by_mac = {link.mac: name for name, link in links.items() if not link.kind}
     addresses: dict[str, IPv4Interface | IPv6Interface] = {}
@@ -92,4 +92,4 @@ def facts_of(known: Known, links: dict[str, Link], keys_directory: str) -> NodeF
         device = name if name in links else by_mac.get(name.lower())
         if device is not None:
             addresses[device] = ip_interface(text)
-    return NodeFacts(known.zone, by_mac, addresses, known.public_keys, keys_directory)
+    return NodeFacts(known.zone, by_mac, addresses, known.public_keys)

@@ -165,35 +165,6 @@ class Vrrp(Protocol):
         """Count the reloads asked for since the daemon's start."""
 
 
-class Vici(Protocol):
-    """charon by the VICI protocol (strongSwan's own description), connection by connection."""
-
-    def connections(self) -> dict[str, dict[str, Any]]:
-        """Give what charon has loaded, by connection name."""
-
-    def load(self, name: str, connection: dict[str, Any], secrets: tuple[dict[str, Any], ...]) -> None: ...
-
-    def unload(self, name: str) -> None: ...
-
-    def initiate(self, name: str) -> None:
-        """Start the connection's child SA without waiting for it."""
-
-    def terminate(self, name: str) -> None: ...
-
-    def associations(self) -> list[dict[str, Any]]:
-        """Give the live IKE SAs with their children (``list-sas``)."""
-
-
-class StateSync(Protocol):
-    """conntrackd, which shares flow state among gateways."""
-
-    def configured(self) -> str | None: ...
-
-    def configure(self, text: str | None) -> None: ...
-
-    def service(self) -> ServiceState: ...
-
-
 class Files(Protocol):
     """Files of ours, written atomically with fsync, owner root."""
 
@@ -216,8 +187,6 @@ class Host:
     netlink: Netlink
     sysctl: Sysctl
     vrrp: Vrrp
-    vici: Vici
-    state_sync: StateSync
     files: Files
     features: frozenset[str] = field(default_factory=frozenset)
     """Kernel features found at start: "xfrm-interface", "esp", "nexthop", "flowtable"."""

@@ -30,6 +30,8 @@ class NodeFacts:
     """The datasource's SSH keys, for the login `kawaii`."""
     keys_directory: str = "/var/lib/kawaii/ssh"
     """Where sshd looks for each login's keys."""
+    vrrp_directory: str = "/run/kawaii/vrrp"
+    """Where keepalived and its guard keep what they share."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,22 @@
+"""Everything the gateway drives, in the order of its rendering."""
+
+from __future__ import annotations
+
+from appliance.engine.step import AnySubsystem
+from appliance.subsystems.addresses import Addresses
+from appliance.subsystems.firewall.subsystem import Firewall
+from appliance.subsystems.links import Links
+from appliance.subsystems.logins import Logins
+from appliance.subsystems.routes import Routes
+from appliance.subsystems.sysctl import Sysctls
+from appliance.subsystems.vips import VipSubsystem
+
+SUBSYSTEMS: tuple[AnySubsystem, ...] = (
+    Links(),
+    Sysctls(),
+    Firewall(),
+    Addresses(),
+    Routes(),
+    VipSubsystem(),
+    Logins(),
+)

@@ -1,0 +1,25 @@
+"""All real ports of one node."""
+
+from __future__ import annotations
+
+from appliance.engine.ports import Host
+from appliance.system.files import DurableFiles
+from appliance.system.keepalived import Keepalived
+from appliance.system.netlink import Rtnetlink
+from appliance.system.nft import NftProgram
+from appliance.system.paths import Paths
+from appliance.system.services import service_manager
+from appliance.system.sysctl import ProcSysctl
+
+
+def open_host(paths: Paths) -> Host:
+    """Open the ports of the node whose files are below `paths`, in the network namespace of the process."""
+    services = service_manager()
+    files = DurableFiles()
+    return Host(
+        nft=NftProgram(),
+        netlink=Rtnetlink(),
+        sysctl=ProcSysctl(),
+        vrrp=Keepalived(paths, services, files),
+        files=files,
+    )
