@@ -21,6 +21,11 @@ KINDS = {
     "port-selector": "a port list, as 80,443,8000-8080, or a port group",
     "duration": "<n>[smhd], as 30s, 10m, 1h or 2d",
     "mac": "a MAC address",
+    "name": "a name",
+    "group-name": "a group's name",
+    "hostname": "a host name",
+    "device": "an interface name",
+    "limit": "N/second, N/minute, N/hour or N/day",
     "bool": "true or false",
     "secret": "a secret text",
 }
