@@ -40,5 +40,8 @@ chroot "$TREE" /opt/kawaii/bin/python3 -m compileall -q -j 2 --invalidation-mode
 # cloud-init runs at every boot too; with root's umask its byte code would be written on first use.
 chroot "$TREE" /usr/bin/python3 -m compileall -q -j 2 --invalidation-mode unchecked-hash /usr/lib/python3/dist-packages "/usr/lib/python$VERSION"
 
+# Caches of libraries, hardware and message catalogues are made: nothing is to be updated at first boot.
+touch "$TREE/etc/.updated" "$TREE/var/.updated"
+
 # The daemon's and the console's entry points import, in the image's own Python.
 chroot "$TREE" /opt/kawaii/bin/python3 -I -c 'import pydantic, starlette, uvicorn, pyroute2, vici, yaml, jinja2, prompt_toolkit'

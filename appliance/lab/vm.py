@@ -15,9 +15,6 @@ from pathlib import Path
 
 from appliance.lab.vm_probe import probe_credentials
 
-FIRST_SLOT = 3
-"""PCI slot of the first NIC: on the `pc` machine, slot 3 is named ens3 by udev, slot 4 ens4 and so on."""
-
 
 class VmFailed(Exception):
     """A guest did not start, or did not become what was waited for; the message ends with its last console lines."""
@@ -25,15 +22,16 @@ class VmFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Nic:
-    """A guest's NIC: the bridge of the fabric namespace that it is plugged into, and its MAC address."""
+    """A guest's NIC: its bridge in the fabric namespace, its MAC address, its PCI slot (on `pc`, slot 3 is ens3)."""
 
     bridge: str
     mac: str
+    slot: int
 
 
 @dataclass(frozen=True, slots=True)
 class VmSpec:
-    """What a guest is made of: `nics` become ens3, ens4, … in their order; sizes in MiB and GiB."""
+    """What a guest is made of; `memory` in MiB, `disk` in GiB, `probe` adds the root shell of vm_probe."""
 
     name: str
     image: Path
@@ -90,7 +88,7 @@ def start_vm(spec: VmSpec) -> Vm:
     overlay.unlink(missing_ok=True)
     image = spec.image.resolve()
     _run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", str(image), str(overlay), f"{spec.disk}G")
-    taps = tuple(f"{spec.name}-{slot}"[-15:] for slot in range(FIRST_SLOT, FIRST_SLOT + len(spec.nics)))
+    taps = tuple(f"{spec.name}.{nic.slot}"[-15:] for nic in spec.nics)
     try:
         for tap, nic in zip(taps, spec.nics, strict=True):
             _plug_tap(spec.fabric, tap, nic.bridge)
@@ -122,7 +120,7 @@ def qemu_command(spec: VmSpec, taps: tuple[str, ...]) -> list[str]:
     for number, (tap, nic) in enumerate(zip(taps, spec.nics, strict=True)):
         command += ["-netdev", f"tap,id=net{number},ifname={tap},script=no,downscript=no"]
         # Without its boot ROM: four of them looking for a network to boot from cost seconds.
-        device = f"virtio-net-pci,netdev=net{number},mac={nic.mac},addr={FIRST_SLOT + number},romfile="
+        device = f"virtio-net-pci,netdev=net{number},mac={nic.mac},addr={nic.slot},romfile="
         command += ["-device", device]
     return command
 

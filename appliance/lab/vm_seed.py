@@ -1,19 +1,23 @@
-"""Seeds of guests: the NoCloud files, the disk that carries them, and a throw-away key to log in with."""
+"""Seeds of guests: the disk that carries the NoCloud files, and a throw-away key to log in with."""
+
+from __future__ import annotations
 
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 FILES = ("user-data", "meta-data", "network-config")
-
-
-@dataclass(frozen=True, slots=True)
-class Seed:
-    """The texts of a NoCloud seed."""
-
-    user_data: str
-    meta_data: str
-    network_config: str
+SSH_OPTIONS = {
+    "BatchMode": "yes",
+    "ConnectTimeout": "10",
+    "IdentitiesOnly": "yes",
+    "LogLevel": "ERROR",
+    "StrictHostKeyChecking": "no",
+    "UserKnownHostsFile": "/dev/null",
+}
+"""A guest's host key is new at every boot from the image: it is not kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +38,16 @@ def make_ssh_key(directory: Path) -> SshKey:
     return SshKey(private, private.with_suffix(".pub").read_text(encoding="ascii").strip())
 
 
-def write_seed(seed: Seed, directory: Path) -> Path:
-    """Write the seed's files into `directory` and give the path of the ISO made of them (volume id `cidata`)."""
-    directory.mkdir(parents=True, exist_ok=True)
-    for name, text in zip(FILES, (seed.user_data, seed.meta_data, seed.network_config), strict=True):
-        (directory / name).write_text(text, encoding="utf-8")
+def add_public_key(directory: Path, key: SshKey) -> None:
+    """Add a key to the meta-data of the seed in `directory`, as a platform does with the one chosen for an instance."""
+    path = directory / "meta-data"
+    meta = yaml.safe_load(path.read_text(encoding="utf-8"))
+    meta.setdefault("public-keys", []).append(key.public)
+    path.write_text(yaml.safe_dump(meta), encoding="utf-8")
+
+
+def make_seed_disk(directory: Path) -> Path:
+    """Give the path of an ISO (volume id `cidata`) made of the seed's files in `directory`."""
     iso = directory / "seed.iso"
     iso.unlink(missing_ok=True)
     command = ["xorriso", "-as", "mkisofs", "-quiet", "-J", "-r", "-V", "cidata", "-o", str(iso)]
@@ -47,9 +56,8 @@ def write_seed(seed: Seed, directory: Path) -> Path:
 
 
 def ssh_command(namespace: str, key: SshKey, address: str, user: str = "kawaii") -> list[str]:
-    """Spell an SSH call from a namespace to a lab guest, whose host key is new at every boot and is not kept."""
-    options = ("BatchMode=yes", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "ConnectTimeout=10")
-    command = ["ip", "netns", "exec", namespace, "ssh", "-q", "-i", str(key.private), "-o", "IdentitiesOnly=yes"]
-    for option in options:
-        command += ["-o", option]
+    """Spell an SSH call (ssh(1)) from a namespace to a guest of the lab."""
+    command = ["ip", "netns", "exec", namespace, "ssh", "-i", str(key.private)]
+    for name, value in SSH_OPTIONS.items():
+        command += ["-o", f"{name}={value}"]
     return [*command, f"{user}@{address}"]

@@ -17,7 +17,7 @@ def build(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_help_names_every_command() -> None:
     done = build("--help")
     assert done.returncode == 0
-    for command in ("image", "env", "lab", "test", "clean"):
+    for command in ("image", "env", "run", "stop", "lab", "test", "clean"):
         assert f"\n  {command} " in done.stdout
 
 

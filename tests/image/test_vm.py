@@ -96,22 +96,22 @@ def test_the_console_answers_over_ssh(holding: Region, command: str, expected: s
 
 
 def test_a_packet_from_an_instance_leaves_with_the_zone_s_public_address(holding: Region, serve: Serve) -> None:
-    serve(holding.internet, "198.51.100.10", 8080)
-    assert holding.reaches(holding.instance, "198.51.100.10", 8080) == "4.5.6.10"
+    serve("internet", "198.51.100.10", 8080)
+    assert holding.reaches("inst-a", "198.51.100.10", 8080) == "4.5.6.10"
 
 
 def test_a_packet_to_the_public_address_reaches_the_instance(
     holding: Region, serve: Serve, eventually: Callable[[Callable[[], bool], float], bool]
 ) -> None:
-    serve(holding.instance, "10.50.201.20", 443)
-    assert eventually(lambda: holding.reaches(holding.internet, "4.5.6.10", 443) is not None, 20)
+    serve("inst-a", "10.50.201.20", 443)
+    assert eventually(lambda: holding.reaches("internet", "4.5.6.10", 443) is not None, 20)
 
 
 def test_a_port_without_a_rule_is_closed(holding: Region, serve: Serve) -> None:
-    serve(holding.instance, "10.50.201.20", 22)
-    assert holding.reaches(holding.internet, "4.5.6.10", 22, timeout=3) is None
+    serve("inst-a", "10.50.201.20", 22)
+    assert holding.reaches("internet", "4.5.6.10", 22, timeout=3) is None
 
 
 def test_mail_does_not_leave(holding: Region, serve: Serve) -> None:
-    serve(holding.internet, "198.51.100.10", 25)
-    assert holding.reaches(holding.instance, "198.51.100.10", 25, timeout=3) is None
+    serve("internet", "198.51.100.10", 25)
+    assert holding.reaches("inst-a", "198.51.100.10", 25, timeout=3) is None
