@@ -116,7 +116,8 @@ def load(tree: Tree, operation: Mapping[str, Any]) -> Tree:
     if mode == "override":
         return parse_config(text, name).tree
     if mode == "merge":
-        return overlay(tree, parse_part(text, name))
+        laid: Tree = overlay(tree, parse_part(text, name))
+        return laid
     raise TypeError(f"mode: got {mode!r}, expected merge, override or set")
 
 

@@ -16,13 +16,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--netns", help="network namespace to run in, by its ip-netns(8) name")
     parser.add_argument("--verbose", action="store_true", help="log every step")
     options = parser.parse_args(arguments)
-    logging.basicConfig(
-        level=logging.DEBUG if options.verbose else logging.INFO,
-        format="%(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
-    for noisy in ("pyroute2", "asyncio", "uvicorn"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("appliance").setLevel(logging.DEBUG if options.verbose else logging.INFO)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
     if options.netns:
         from appliance.system.namespace import enter
 

@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass, replace
 from typing import Any
 
+from appliance.agents.agent import Agent, Roll, VrrpRole
 from appliance.api.app import build_app
 from appliance.api.server import listen, serve
 from appliance.config.store import Author, Store, StoreDamaged
@@ -16,6 +17,7 @@ from appliance.engine.errors import EngineError
 from appliance.engine.gateway import Change, Gateway
 from appliance.engine.ports import Host
 from appliance.ops.operation import Node
+from appliance.ops.show import VRRP_STATES
 from appliance.schema.problem import InvalidConfig
 from appliance.sources.userdata import load_user_data
 from appliance.subsystems.bootstrap import bootstrap_artefacts
@@ -23,6 +25,7 @@ from appliance.subsystems.view import NodeFacts, NodeView, build_view
 from appliance.system.host import open_host
 from appliance.system.inspect import IpInspect
 from appliance.system.paths import Paths
+from appliance.system.vrrp_events import VrrpEvents
 
 log = logging.getLogger(__name__)
 
@@ -50,10 +53,37 @@ def run(root: str, version: str) -> int:
     node = make_node(gateway, host, facts, boot, version)
     write_banner(node, paths)
     gateway.listeners.append(lambda kind, _event: write_banner_after(kind, boot, node, paths))
+    roll = Roll(make_agents(host, paths))
+    events = follow_vrrp(roll, host, paths)
+    gateway.listeners.append(lambda kind, _event: roll.configure(node.view()) if kind == "commit" else None)
+    roll.configure(node.view())
     listener = listen(str(paths.api_socket))
     serve(build_app(node), listener, lambda: notify("READY=1"))
     notify("STOPPING=1")
+    events.stop()
+    roll.stop()
     return 0
+
+
+def make_agents(host: Host, paths: Paths) -> tuple[Agent, ...]:
+    """Make the agents of a node."""
+    return ()
+
+
+def follow_vrrp(roll: Roll, host: Host, paths: Paths) -> VrrpEvents:
+    """Follow keepalived's transitions from now on, beginning with what it says of itself now."""
+
+    def tell(zone: str, state: str) -> None:
+        if state in set(VrrpRole):
+            roll.transition(zone, VrrpRole(state))
+
+    events = VrrpEvents(paths.notify_fifo, tell)
+    events.start()
+    for instance in host.vrrp.instances():
+        data = instance["data"]
+        name = str(data.get("iname", "")).removeprefix("zone-")
+        tell(name, VRRP_STATES.get(data["state"], ""))
+    return events
 
 
 def start(gateway: Gateway, seed: Seed | None, facts: NodeFacts) -> Boot:
