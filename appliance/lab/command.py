@@ -27,7 +27,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     def verb(name: str, text: str, run: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
         parser = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
         parser.add_argument("--name", default=DEFAULT_NAME, metavar="L", help="the lab's name (default: %(default)s)")
-        parser.set_defaults(run=_guarded(run))
+        parser.set_defaults(run=_guarded(run), parser=parser)
         return parser
 
     up = verb("up", "make a lab and wait until it is ready", _up)
@@ -40,8 +40,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     status = verb("status", "show nodes, addresses, daemons and who holds the virtual addresses", _status)
     status.add_argument("--json", action="store_true", help="for machines")
     execute = verb("exec", "run a command inside a node", _exec)
-    execute.add_argument("node", metavar="NODE")
-    execute.add_argument("command", nargs="+", metavar="CMD", help="the command, after --")
+    execute.usage = "kawaii lab exec [-h] [--name L] NODE -- CMD [ARG ...]"
+    # One remainder for both: argparse drops a -- between two positional arguments, differently in each version.
+    execute.add_argument("words", nargs=argparse.REMAINDER, metavar="NODE -- CMD", help="the node, and the command")
     shell = verb("shell", "open a shell inside a node", _shell)
     shell.add_argument("node", metavar="NODE")
 
@@ -128,7 +129,17 @@ def _table(status: dict[str, Any]) -> list[str]:
 
 
 def _exec(arguments: argparse.Namespace) -> int:
-    return _become(_attach(arguments), arguments.node, arguments.command, {})
+    parser: argparse.ArgumentParser = arguments.parser
+    node, *words = arguments.words or parser.error("NODE is missing")
+    if "--" in words:
+        at = words.index("--")
+        before, words = words[:at], words[at + 1 :]
+        arguments = parser.parse_args([*before, node])
+        if arguments.words != [node]:
+            parser.error(f"not before --: {' '.join(arguments.words[:-1])}")
+    if not words:
+        parser.error("CMD is missing")
+    return _become(_attach(arguments), node, words, {})
 
 
 def _shell(arguments: argparse.Namespace) -> int:

@@ -32,3 +32,14 @@ def answers(path: Path) -> bool:
         return bool(request(path, timeout=5.0, action="list")["ok"])
     except LabError:
         return False
+
+
+def listens(path: Path) -> bool:
+    """Tell whether anybody accepts connections on a unix socket."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.settimeout(1.0)
+        try:
+            client.connect(str(path))
+        except OSError:
+            return False
+        return True

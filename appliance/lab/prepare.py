@@ -5,17 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from appliance.lab import network, seeds
+from appliance.lab.charon import render_strongswan
 from appliance.lab.daemons import DaemonSpec, GatewayPaths, gateway_daemons
 from appliance.lab.kiwi import RULESET, keepalived_daemon, render_keepalived, shared_addresses
+from appliance.lab.office import connections_to_office, office_daemon
 from appliance.lab.seeds import Seeded
 from appliance.lab.state import State
 from appliance.lab.topology import NodePlan, Topology
-
-CHARON_PLUGINS = (
-    "random nonce aes des sha1 sha2 sha3 md5 mgf1 hmac kdf gcm ccm ctr chapoly curve25519 openssl gmp gcrypt pem pkcs1 "
-    "pkcs8 x509 pubkey revocation constraints kernel-libipsec kernel-netlink socket-default updown vici"
-)
-"""kernel-libipsec (user-space ESP, for kernels without) has to come before kernel-netlink."""
 
 
 def prepare(state: State, topology: Topology, ours: Seeded, programs: Path | None) -> list[DaemonSpec]:
@@ -31,6 +27,8 @@ def prepare(state: State, topology: Topology, ours: Seeded, programs: Path | Non
                 specs += _gateway(state, node, seeded, programs)
         elif node.name.startswith("kiwi-"):
             specs += _kiwi(state, topology, node)
+        elif node.name == "office-gw" and connections_to_office(ours):
+            specs.append(office_daemon(node.name, network.namespace(state.lab, node.name), root, ours))
     return specs
 
 
@@ -54,14 +52,3 @@ def _kiwi(state: State, topology: Topology, node: NodePlan) -> list[DaemonSpec]:
         return []
     (root / "keepalived.conf").write_text(render_keepalived(topology, node, other))
     return [keepalived_daemon(node.name, netns, root)]
-
-
-def render_strongswan(vici: Path) -> str:
-    """Render a charon's own settings (strongswan.conf(5))."""
-    return (
-        "charon-systemd {\n"
-        f"  load = {CHARON_PLUGINS}\n"
-        f"  plugins {{\n    vici {{\n      socket = unix://{vici}\n    }}\n  }}\n"
-        "  journal {\n    default = -1\n  }\n"
-        "}\n"
-    )

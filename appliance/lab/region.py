@@ -14,13 +14,16 @@ from typing import Any
 
 from appliance.lab import control, network, seeds
 from appliance.lab.daemons import GatewayPaths, save_specs
+from appliance.lab.office import OFFICE_VICI, connections_to_office, established
 from appliance.lab.prepare import prepare
 from appliance.lab.process import Identity, children
 from appliance.lab.state import State
 from appliance.lab.topology import LabError, Topology, ZoneOf, build_topology
+from appliance.subsystems.coverage import not_applied
 
 PROGRAMS = Path(sys.executable).parent
 POLL = 0.05
+SHUTDOWN_TIMEOUT = 10.0
 
 Progress = Callable[[str], None]
 
@@ -129,6 +132,26 @@ class Lab:
 
     def missing(self) -> list[str]:
         """Say what a lab that is up would have and this one has not."""
+        lacks = [*self._missing_addresses(), *self._missing_answers()]
+        return lacks or self._missing_tunnels()
+
+    def _missing_answers(self) -> list[str]:
+        gateways = [zone.node for zone in self.topology.zones] if self._daemons else []
+        return [f"kawaiid's API on {node}" for node in gateways if not control.listens(self.api(node))]
+
+    def _missing_tunnels(self) -> list[str]:
+        """Tunnels need the office, and the gateway they start from."""
+        wanted = connections_to_office(self.seeded)
+        zones = {zone.zone for zone in self.topology.zones}
+        first = next(iter(self.seeded.config.netcfg.zones))
+        if not self._daemons or "office-gw" not in self.topology.nodes or "ipsec" in not_applied(self.seeded.config):
+            return []
+        names = [name for name, item in wanted.items() if (item.zone or first) in zones and not item.disabled]
+        if len(established(self.root("office-gw") / OFFICE_VICI)) >= len(names):
+            return []
+        return [f"a tunnel of {', '.join(names)} to office-gw"]
+
+    def _missing_addresses(self) -> list[str]:
         lacks: list[str] = []
         if self._daemons:
             for zone in self.topology.zones:
@@ -285,14 +308,15 @@ class Lab:
 
 def take_down(state: State) -> None:
     """Take a lab down from its files and namespaces alone; a lab that is gone already is fine."""
-    if control.answers(state.socket):
-        control.request(state.socket, action="shutdown")
     try:
         supervisor = Identity.parse(state.supervisor_pid.read_text())
     except (OSError, ValueError):
         supervisor = None
+    if control.answers(state.socket):
+        control.request(state.socket, action="shutdown")
+        if supervisor is not None:
+            supervisor.wait(SHUTDOWN_TIMEOUT)
     if supervisor is not None:
-        supervisor.wait(10.0)
         supervisor.kill()
     network.destroy(state.lab)
     state.remove()
