@@ -134,7 +134,7 @@ def _exec(arguments: argparse.Namespace) -> int:
     if "--" in words:
         at = words.index("--")
         before, words = words[:at], words[at + 1 :]
-        arguments = parser.parse_args([*before, node])
+        arguments = parser.parse_args([*before, node], argparse.Namespace(name=arguments.name))
         if arguments.words != [node]:
             parser.error(f"not before --: {' '.join(arguments.words[:-1])}")
     if not words:
