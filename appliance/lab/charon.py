@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-CHARON_PLUGINS = (
+PLUGINS = (
     "random nonce aes des sha1 sha2 sha3 md5 mgf1 hmac kdf gcm ccm ctr chapoly curve25519 openssl gmp gcrypt pem pkcs1 "
-    "pkcs8 x509 pubkey revocation constraints kernel-libipsec kernel-netlink socket-default updown vici"
+    "pkcs8 x509 pubkey revocation constraints socket-default updown vici"
 )
-"""kernel-libipsec (user-space ESP, for kernels without) has to come before kernel-netlink."""
 
 
-def render_strongswan(vici: Path, start_script: str | None = None) -> str:
-    """Render strongswan.conf(5): the VICI socket, the plugins, a command to run once started."""
+def render_strongswan(vici: Path, *, esp: bool, start_script: str | None = None) -> str:
+    """Render strongswan.conf(5): the VICI socket, the plugins, a command to run once started.
+
+    Without `esp` in the kernel kernel-libipsec does it in user space; it has to come before kernel-netlink.
+    """
+    kernel = "kernel-netlink" if esp else "kernel-libipsec kernel-netlink"
     script = f'  start-scripts {{\n    load = "{start_script}"\n  }}\n' if start_script is not None else ""
     return (
         "charon-systemd {\n"
-        f"  load = {CHARON_PLUGINS}\n"
+        f"  load = {kernel} {PLUGINS}\n"
         f"  plugins {{\n    vici {{\n      socket = unix://{vici}\n    }}\n  }}\n"
         f"{script}"
         "  journal {\n    default = -1\n  }\n"

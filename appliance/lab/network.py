@@ -114,6 +114,17 @@ def load_ruleset(netns: str, text: str) -> None:
     _run(["ip", "netns", "exec", netns, "nft", "-f", "-"], text)
 
 
+def has_esp(netns: str) -> bool:
+    """Tell whether the kernel can do ESP; a policy is accepted even where it cannot, so a state is tried."""
+    selector = ["src", "127.0.0.1", "dst", "127.0.0.1", "proto", "esp", "spi", "0x1"]
+    keys = ["mode", "tunnel", "auth", "hmac(sha256)", "0x" + "00" * 32, "enc", "cbc(aes)", "0x" + "00" * 32]
+    argv = ["ip", "-n", netns, "xfrm", "state"]
+    done = subprocess.run([*argv, "add", *selector, *keys], capture_output=True, timeout=10, check=False)
+    if done.returncode == 0:
+        _run([*argv, "delete", *selector])
+    return done.returncode == 0
+
+
 def _batch(netns: str | None, lines: Iterable[str]) -> None:
     where = ["-n", netns] if netns is not None else []
     _run(["ip", *where, "-batch", "-"], "\n".join(lines) + "\n")

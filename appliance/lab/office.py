@@ -39,14 +39,14 @@ def connections_to_office(seeded: Seeded) -> dict[str, IpsecConnection]:
     return {name: item for name, item in connections if item.remote_peer == str(OFFICE_GATEWAY.ip)}
 
 
-def office_daemon(node: str, netns: str, root: Path, seeded: Seeded) -> DaemonSpec:
+def office_daemon(node: str, netns: str, root: Path, seeded: Seeded, *, esp: bool) -> DaemonSpec:
     """Write the office's configuration below `root` and give its daemon."""
     (root / "run").mkdir()
     vici, settings, connections = root / OFFICE_VICI, root / "strongswan.conf", root / "swanctl.conf"
     connections.write_text(render_swanctl(seeded), encoding="utf-8")
     connections.chmod(0o600)
     load = f"swanctl --load-all --noprompt --uri unix://{vici} --file {connections}"
-    settings.write_text(render_strongswan(vici, start_script=load))
+    settings.write_text(render_strongswan(vici, esp=esp, start_script=load))
     environment = {"STRONGSWAN_CONF": str(settings)}
     return DaemonSpec(node, "charon", netns, ("charon-systemd",), environment=environment, notify=True)
 

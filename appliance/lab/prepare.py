@@ -11,12 +11,13 @@ from appliance.lab.kiwi import RULESET, keepalived_daemon, render_keepalived, sh
 from appliance.lab.office import connections_to_office, office_daemon
 from appliance.lab.seeds import Seeded
 from appliance.lab.state import State
-from appliance.lab.topology import NodePlan, Topology
+from appliance.lab.topology import FABRIC, NodePlan, Topology
 
 
 def prepare(state: State, topology: Topology, ours: Seeded, programs: Path | None) -> list[DaemonSpec]:
     """Write every node's files and give the daemons to run; without `programs` gateways stay bare."""
     specs: list[DaemonSpec] = []
+    esp = network.has_esp(network.namespace(state.lab, FABRIC))
     peer = seeds.load_peer(topology, ours)
     for node in topology.nodes.values():
         root = state.root(node.name)
@@ -24,22 +25,22 @@ def prepare(state: State, topology: Topology, ours: Seeded, programs: Path | Non
         if node.gateway:
             seeded = ours if node.zone is not None else peer
             if programs is not None and seeded is not None:
-                specs += _gateway(state, node, seeded, programs)
+                specs += _gateway(state, node, seeded, programs, esp=esp)
         elif node.name.startswith("kiwi-"):
             specs += _kiwi(state, topology, node)
         elif node.name == "office-gw" and connections_to_office(ours):
-            specs.append(office_daemon(node.name, network.namespace(state.lab, node.name), root, ours))
+            specs.append(office_daemon(node.name, network.namespace(state.lab, node.name), root, ours, esp=esp))
     return specs
 
 
-def _gateway(state: State, node: NodePlan, seeded: Seeded, programs: Path) -> list[DaemonSpec]:
+def _gateway(state: State, node: NodePlan, seeded: Seeded, programs: Path, *, esp: bool) -> list[DaemonSpec]:
     root = state.root(node.name)
     paths = GatewayPaths(root)
     for directory in ("etc/kawaii", "var/lib/kawaii", "run/kawaii"):
         (root / directory).mkdir(parents=True)
     zone = node.zone if node.zone is not None else next(iter(seeded.config.netcfg.zones))
     seeds.write_seed(paths.seed, seeded, f"{state.lab}-{node.name}", zone)
-    paths.strongswan.write_text(render_strongswan(paths.vici))
+    paths.strongswan.write_text(render_strongswan(paths.vici, esp=esp))
     return gateway_daemons(node.name, network.namespace(state.lab, node.name), root, programs, state.socket)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import signal
@@ -14,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from appliance.lab import network
-from appliance.lab.command import register
 from appliance.lab.process import Identity
 from appliance.lab.region import Lab, take_down
 from appliance.lab.state import State
@@ -29,19 +27,9 @@ PUBLIC_HOST = "4.5.6.40"
 
 
 def kawaii(*words: str) -> subprocess.CompletedProcess[str]:
-    """Run `kawaii lab`, which replaces its process for exec and shell, in a process of its own."""
-    code = "import sys; from tests.netns.test_lab import run_lab; sys.exit(run_lab(sys.argv[1:]))"
-    argv = [sys.executable, "-c", code, "lab", *words]
-    root = Path(__file__).parents[2]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False, cwd=root)
-
-
-def run_lab(words: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="kawaii")
-    register(parser.add_subparsers(required=True))
-    arguments = parser.parse_args(words)
-    status: int = arguments.run(arguments)
-    return status
+    """Run `kawaii lab`."""
+    argv = [str(Path(sys.executable).with_name("kawaii")), "lab", *words]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
 
 
 @pytest.fixture(scope="module")
