@@ -9,11 +9,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from appliance.config.tree import Tree
-from appliance.schema.checks import Verdicts, run_checks
+from appliance.schema.checks import run_checks
+from appliance.schema.checks.check import Verdicts
 from appliance.schema.problem import InvalidConfig, Path, Problem, Severity
 from appliance.schema.refusal import problems_of
 from appliance.schema.root import Config
-from appliance.schema.section import Section
 from appliance.schema.shape import Keyed, Leaf, LeafList, Part, Shape, root_shape
 from appliance.schema.value import MASK
 
@@ -31,17 +31,17 @@ class Checked:
 def check_tree(tree: Tree, previous: Checked | tuple[Tree, Config] | None = None) -> Checked:
     """Judge a keyed tree.
 
-    Parts that are the same object in `previous` are taken over unjudged, their typed form and canonical tree too.
-    Raises `InvalidConfig` with all problems at once.
+    Sections, and entries of keyed sections, that are the same object in `previous` (an accepted canonical tree) are
+    taken over unjudged.  Raises `InvalidConfig` with all problems at once.
     """
     if isinstance(previous, tuple):
         previous = Checked(*previous)
     try:
-        config = Config.model_validate(_with_known(root_shape(), tree, previous))
+        advance = _advance(tree, previous) if previous else _judge(tree)
     except ValidationError as error:
         problems = problems_of(error)
         raise InvalidConfig([*problems, *_problems_elsewhere(tree, problems)]) from None
-    canonical = _canonical(root_shape(), config, tree, previous.tree if previous else None)
+    canonical, config = advance
     verdicts = run_checks(config, previous.config if previous else None, previous.verdicts if previous else {})
     problems = [problem for verdict in verdicts.values() for problem in verdict]
     if any(problem.severity is Severity.ERROR for problem in problems):
@@ -56,7 +56,7 @@ def validate_tree(tree: Tree, previous: Checked | tuple[Tree, Config] | None = N
 
 def dump_tree(config: Config, secrets: bool = False) -> Tree:
     """Give the canonical keyed tree of what was written; secrets are masked unless asked for."""
-    tree = _canonical(root_shape(), config, None, None)
+    tree: Tree = _canonical(root_shape(), config)
     return tree if secrets else redact(tree)
 
 
@@ -80,85 +80,93 @@ def redact_value(value: Any, shape: Shape | None) -> Any:
     return value
 
 
-# -- reuse -------------------------------------------------------------------------------------------------------
+# -- typed form and canonical tree ---------------------------------------------------------------------------------
 
 
-def _with_known(shape: Shape, tree: Any, previous: Checked | None) -> Any:
-    return tree if previous is None else _substitute(shape, tree, previous.tree, previous.config)
+def _judge(tree: Tree) -> tuple[Tree, Config]:
+    config = Config.model_validate(tree)
+    return _canonical(root_shape(), config), config
 
 
-def _substitute(shape: Shape, tree: Any, known: Any, value: Any) -> Any:
-    """Put the typed form in place of every section that is the same object as before; the model takes it as it is."""
-    if isinstance(shape, Part):
-        if tree is known and isinstance(value, Section):
-            return value
-        if not isinstance(tree, dict) or not isinstance(known, dict) or not isinstance(value, Section):
-            return tree
-        return {
-            word: _substitute(shape.attributes[word].shape, child, known[word], getattr(value, word))
-            if word in known and word in shape.attributes
-            else child
-            for word, child in tree.items()
-        }
-    if isinstance(shape, Keyed) and isinstance(tree, dict) and isinstance(known, dict) and isinstance(value, dict):
-        return _substitute_entries(shape, tree, known, value)
-    return tree
+def _advance(tree: Tree, previous: Checked) -> tuple[Tree, Config]:
+    """Judge only what is another object than before, and put it together with the rest."""
+    if tree is previous.tree:
+        return previous.tree, previous.config
+    changed = {name: _changed(name, part, previous) for name, part in tree.items() if _differs(name, part, previous)}
+    judged = Config.model_validate(changed)
+    canonical: Tree = {}
+    values: dict[str, Any] = {}
+    for name, attribute in root_shape().attributes.items():
+        if name not in tree:
+            values[name] = getattr(previous.config, name) if name not in previous.tree else getattr(Config(), name)
+            continue
+        if name not in changed:
+            values[name], canonical[name] = getattr(previous.config, name), previous.tree[name]
+            continue
+        value = getattr(judged, name)
+        spelled = {} if value is None else _canonical(attribute.shape, value)
+        if isinstance(attribute.shape, Keyed) and isinstance(previous.tree.get(name), dict):
+            known = (getattr(previous.config, name), previous.tree[name])
+            value, spelled = _joined(attribute.shape, tree[name], known, (value, spelled))
+            if len(spelled) != len(tree[name]):
+                # Two spellings of one key: judged together, they are refused.
+                Config.model_validate({name: tree[name]})
+        values[name] = value
+        if spelled != {}:
+            canonical[name] = spelled
+    return canonical, Config.model_construct(set(canonical), **values)
 
 
-def _substitute_entries(shape: Keyed, tree: Tree, known: Tree, value: Mapping[Any, Any]) -> Tree:
-    if not isinstance(shape.entry, Part) or len(known) != len(value):
-        return tree
-    # The canonical tree and the typed mapping hold the same entries; a rule's key differs in type only.
-    typed = {str(key): entry for key, entry in value.items()}
-    result: Tree = {}
-    for word, child in tree.items():
-        before = known.get(word)
-        entry = typed.get(word)
-        if before is child and entry is not None:
-            result[word] = entry
-        elif before is None or entry is None:
-            result[word] = child
-        else:
-            result[word] = _substitute(shape.entry, child, before, entry)
-    return result
+def _differs(name: str, part: Any, previous: Checked) -> bool:
+    return name not in previous.tree or previous.tree[name] is not part
 
 
-# -- the canonical tree ------------------------------------------------------------------------------------------
+def _changed(name: str, part: Any, previous: Checked) -> Any:
+    """Give what must be judged of a changed section: of a keyed one, the entries that are other objects."""
+    known = previous.tree.get(name)
+    attribute = root_shape().attributes.get(name)
+    if attribute is None or not isinstance(attribute.shape, Keyed):
+        return part
+    if not isinstance(part, dict) or not isinstance(known, dict):
+        return part
+    return {word: child for word, child in part.items() if known.get(word) is not child}
 
 
-def _canonical(shape: Shape, value: Any, tree: Any, known: Any) -> Any:
-    """Spell a typed value as its tree, taking over what is the same object in `tree` and the tree known before."""
-    if tree is not None and tree is known:
-        return tree
+def _joined(
+    shape: Keyed, part: Tree, known: tuple[Mapping[Any, Any], Tree], judged: tuple[Mapping[Any, Any], Tree]
+) -> tuple[Mapping[Any, Any], Tree]:
+    """Put judged entries in their places among those taken over; all as (typed, canonical)."""
+    entries: dict[Any, Any] = dict(known[0])
+    words: Tree = dict(known[1])
+    for word in known[1].keys() - part.keys():
+        del words[word], entries[shape.key_leaf.parse(word)]
+    entries.update(judged[0])
+    words.update(judged[1])
+    if shape.key.numbered and len(words) != len(known[1]):
+        entries = dict(sorted(entries.items()))
+        words = dict(sorted(words.items(), key=lambda item: int(item[0])))
+    return entries, words
+
+
+def _canonical(shape: Shape, value: Any) -> Any:
+    """Spell a typed value as its tree; sections without content are left out, entries never."""
     if isinstance(shape, Leaf):
         return shape.spell(value)
     if isinstance(shape, LeafList):
         return [shape.item.spell(item) for item in value]
     if isinstance(shape, Keyed):
-        return _canonical_entries(shape, value, tree, known)
+        spell = shape.key_leaf.spell
+        return {str(spell(key)): _canonical(shape.entry, entry) for key, entry in value.items()}
     result: Tree = {}
+    written = value.model_fields_set
     for name, attribute in shape.attributes.items():
-        child = getattr(value, name) if name in value.model_fields_set else None
-        if child is None:
+        if name not in written:
             continue
-        spelled = _canonical(attribute.shape, child, _child(tree, name), _child(known, name))
+        child = getattr(value, name)
+        spelled = {} if child is None else _canonical(attribute.shape, child)
         if spelled != {}:
             result[name] = spelled
     return result
-
-
-def _canonical_entries(shape: Keyed, value: Mapping[Any, Any], tree: Any, known: Any) -> Tree:
-    spell = shape.key_leaf.spell
-    items = sorted(value.items()) if shape.key.numbered else value.items()
-    result: Tree = {}
-    for key, entry in items:
-        word = str(spell(key))
-        result[word] = _canonical(shape.entry, entry, _child(tree, word), _child(known, word))
-    return result
-
-
-def _child(tree: Any, word: str) -> Any:
-    return tree.get(word) if isinstance(tree, dict) else None
 
 
 # -- all problems at once ----------------------------------------------------------------------------------------

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from appliance.schema.value import refuse
 
 
 class Section(BaseModel):
@@ -23,6 +28,16 @@ class Key:
     name: str
     help: str
     numbered: bool = False
+
+    def judge(self, value: Any, handler: Callable[[Any], dict[Any, Any]]) -> dict[Any, Any]:
+        """Validate a mapping: numbered entries come in order, and no entry gets lost to another spelling of its key."""
+        entries = handler(value)
+        if len(entries) != len(value):
+            raise refuse(f"two entries of one {self.name}, spelled differently", f"each {self.name} once")
+        return dict(sorted(entries.items())) if self.numbered else entries
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_wrap_validator_function(self.judge, handler(source))
 
 
 RULE = Key("number", "Rule number; rules apply in ascending order", numbered=True)
