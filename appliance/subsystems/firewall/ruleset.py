@@ -103,7 +103,8 @@ class Ruleset:
 
     def text(self) -> str:
         """Spell the transaction that replaces the table with this one, whatever was there."""
-        parts = ["".join(f"\tcounter {name} {{ }}\n" for name in self.counters)]
+        counters = "".join(f"\tcounter {name} {{ }}\n" for name in self.counters)
+        parts = [counters] if counters else []
         parts += [item.text() for item in self.sets]
         parts += [chain.text() for chain in self.chains]
         head = f"add table {FAMILY} {TABLE}\ndelete table {FAMILY} {TABLE}\n"
