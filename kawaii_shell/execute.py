@@ -1,0 +1,198 @@
+"""What each command does."""
+
+from __future__ import annotations
+
+from kawaii_shell.answer import Answer, plain_answer, spell_json
+from kawaii_shell.commands import (
+    Change,
+    Command,
+    Commit,
+    Compare,
+    Configure,
+    Confirm,
+    Discard,
+    EditLevel,
+    Explain,
+    Help,
+    Leave,
+    Load,
+    Op,
+    Path,
+    Rollback,
+    Run,
+    Save,
+    Show,
+    Status,
+)
+from kawaii_shell.console import Console
+from kawaii_shell.document import Document, Json
+from kawaii_shell.forms import answer_commit, answer_status, guess_format, json_patch, mark_changes, paint_marks
+from kawaii_shell.listing import explain, overview
+from kawaii_shell.screen import Page, clean, render_answer
+
+
+class NotNow(Exception):
+    """Something that cannot be done in the state the console is in; says what to do first."""
+
+
+class Terminal:
+    """What a command may ask of the user; a script answers from its input."""
+
+    def secret(self, name: str) -> str:
+        """Ask for a secret without echo."""
+        raise NotNow(f"{name}: the value is missing; a script states it")
+
+    def text(self) -> str:
+        """Read lines up to the end of input."""
+        raise NotNow("there is no terminal to load from")
+
+
+def execute(console: Console, command: Command, terminal: Terminal) -> Answer | None:
+    """Do what a command says; None where there is nothing to tell. Raises NotNow, Refused, Unreachable, FileRefused."""
+    answer: Answer | None = None
+    match command:
+        case EditLevel(path):
+            console.go(path)
+        case Configure():
+            console.configure()
+        case Leave():
+            _leave(console, command)
+        case Run():
+            answer = answer_operation(console.daemon.run(command))
+        case Show(path, running):
+            answer = _show(console, None if running else console.session, path)
+        case Help(text):
+            answer = explain(text + " ", console.context()) if text else overview(console.context())
+        case Explain(text):
+            answer = explain(text, console.context())
+        case Status():
+            console.refresh()
+            answer = answer_status(console.who, {"edited": console.edited} if console.session else {})
+        case _:
+            answer = _execute_on_candidate(console, command, terminal)
+    return answer
+
+
+def _execute_on_candidate(console: Console, command: Command, terminal: Terminal) -> Answer | None:
+    answer: Answer | None = None
+    match command:
+        case Change():
+            answer = change(console, fill_in(command.ops, terminal))
+        case Compare(revision):
+            answer = _compare(console, revision)
+        case Commit():
+            answer = _commit(console, command)
+        case Confirm():
+            answer = _confirm(console)
+        case Rollback(revision):
+            answer = _replace(console, {"op": "rollback", "revision": revision})
+        case Discard():
+            answer = _replace(console, {"op": "discard"})
+        case Load():
+            answer = _load(console, command, terminal)
+        case Save(name):
+            saved = console.files.write(name, _spell_saved(console, name))
+            answer = plain_answer(f"saved to {saved}", {"saved": saved})
+    return answer
+
+
+def _confirm(console: Console) -> Answer:
+    revision = console.daemon.confirm()
+    console.confirmed()
+    return plain_answer(f"confirmed: revision {revision} stays", {"revision": revision})
+
+
+def fill_in(ops: tuple[Op, ...], terminal: Terminal) -> tuple[Op, ...]:
+    """Ask for the secrets that a line left out."""
+    if not any(op.asks for op in ops):
+        return ops
+    return tuple(
+        Op(op.op, op.path, terminal.secret(op.path[-1]), op.to, op.places, secret=True) if op.asks else op for op in ops
+    )
+
+
+def change(console: Console, ops: tuple[Op, ...]) -> Answer | None:
+    """Edit the candidate; says nothing but warnings."""
+    edited = console.change(ops)
+    if not edited.warnings:
+        return None
+    return plain_answer("\n".join(f"warning: {clean(text)}" for text in edited.warnings))
+
+
+def _replace(console: Console, op: Document) -> Answer:
+    edited = console.replace(op)
+    state = "the candidate is edited now" if edited.edited else "the candidate is the running configuration"
+    warnings = [f"warning: {clean(text)}" for text in edited.warnings]
+    return plain_answer("\n".join([*warnings, state]), {"edited": edited.edited, "warnings": list(edited.warnings)})
+
+
+def _load(console: Console, command: Load, terminal: Terminal) -> Answer:
+    text = terminal.text() if command.terminal else console.files.read(command.source)
+    form = "set" if command.mode == "set" else guess_format(command.source, text)
+    name = command.source or "terminal"
+    return _replace(console, {"op": "load", "mode": command.mode, "text": text, "format": form, "name": name})
+
+
+def _spell_saved(console: Console, name: str) -> str:
+    form = guess_format(name, "")
+    if form == "json":
+        return spell_json(console.daemon.config_tree(console.session, ()))
+    return console.daemon.config_text(console.session, (), form)
+
+
+def _show(console: Console, session: str | None, path: Path) -> Answer:
+    daemon = console.daemon
+    marked = session is not None and console.edited
+
+    def text(page: Page) -> str:
+        shown = daemon.config_text(session, path, "yaml")
+        if not marked:
+            return clean(shown).rstrip("\n")
+        return paint_marks(mark_changes(daemon.config_text(None, path, "yaml"), shown), page)
+
+    return Answer(
+        text,
+        lambda: daemon.config_tree(session, path),
+        {
+            "yaml": lambda: daemon.config_text(session, path, "yaml").rstrip("\n"),
+            "set": lambda: daemon.config_text(session, path, "set").rstrip("\n"),
+        },
+    )
+
+
+def _compare(console: Console, revision: int | None) -> Answer:
+    daemon, session = console.daemon, console.candidate()
+
+    def text(form: str) -> str:
+        found = daemon.compare(session, revision, form).get("text")
+        return found.rstrip("\n") if isinstance(found, str) else ""
+
+    def data() -> Json:
+        return json_patch(daemon.compare(session, revision, "text").get("changes"))
+
+    return Answer(lambda page: paint_marks(text("text"), page), data, {"set": lambda: text("set")})
+
+
+def _commit(console: Console, command: Commit) -> Answer:
+    outcome = console.daemon.commit(console.candidate(), command)
+    if not command.check:
+        console.committed(outcome.confirm_seconds)
+        if command.and_quit:
+            console.leave()
+    return answer_commit(outcome, check=command.check)
+
+
+def _leave(console: Console, command: Leave) -> None:
+    if not console.session:
+        console.finished = True
+    elif console.path and not command.discard and not command.mode:
+        console.back()
+    elif console.edited and not command.discard and console.interactive:
+        raise NotNow("the candidate is edited: commit it, or `exit discard` to drop it")
+    else:
+        console.leave()
+
+
+def answer_operation(answer: Document) -> Answer:
+    """Make the answer of an operational command."""
+    return Answer(lambda page: render_answer(answer, page), lambda: answer)
