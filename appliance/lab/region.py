@@ -24,6 +24,8 @@ from appliance.subsystems.coverage import not_applied
 PROGRAMS = Path(sys.executable).parent
 POLL = 0.05
 SHUTDOWN_TIMEOUT = 10.0
+LAST_WORDS = 8
+"""Lines of a daemon's log that are shown when the lab failed."""
 
 Progress = Callable[[str], None]
 
@@ -98,6 +100,10 @@ class Lab:
             self._start_supervisor(deadline)
             self._progress("waiting for the virtual addresses")
             self._wait(deadline, self.missing)
+        except LabError as error:
+            words = "\n".join([str(error), *self._last_words()])
+            self.down()
+            raise LabError(words) from error
         except BaseException:
             self._progress("taking it down again")
             self.down()
@@ -106,6 +112,14 @@ class Lab:
     def down(self) -> None:
         """Stop every daemon and remove namespaces and files, also after whatever happened to the supervisor."""
         take_down(self.state)
+
+    def _last_words(self) -> list[str]:
+        """Give the ends of what the gateways' daemons said, before a lab that failed goes with its logs."""
+        said: list[str] = []
+        for path in sorted((self.state.directory / "log").glob("*.kawaiid.log")):
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()[-LAST_WORDS:]
+            said += [f"{path.stem}: {line}" for line in lines]
+        return said
 
     def _start_supervisor(self, deadline: float) -> None:
         with (self.state.directory / "supervisor.log").open("ab") as log:
