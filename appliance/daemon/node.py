@@ -12,7 +12,7 @@ from appliance.api.server import listen, serve
 from appliance.config.store import Author, Store, StoreDamaged
 from appliance.daemon.model import make_model
 from appliance.daemon.notify import banner, notify
-from appliance.daemon.seed import Seed, facts_of, find_seed, remember
+from appliance.daemon.seed import Seed, facts_of, find_seed, nics_by_mac, remember
 from appliance.engine.errors import EngineError
 from appliance.engine.gateway import Change, Gateway
 from appliance.engine.ports import Host
@@ -42,7 +42,7 @@ def run(root: str, version: str) -> int:
     paths = Paths(root)
     host = open_host(paths)
     seed = find_seed(paths.seed_directories, str(paths.etc / "seed.yaml"))
-    known = remember(seed, host.files, str(paths.state / "node.json"))
+    known = remember(seed, host.netlink.links(), host.files, str(paths.state / "node.json"))
     facts = replace(
         facts_of(known, host.netlink.links()),
         keys_directory=str(paths.state / "ssh"),
@@ -136,8 +136,7 @@ def make_node(gateway: Gateway, host: Host, facts: NodeFacts, boot: Boot, versio
 
 def current(facts: NodeFacts, host: Host) -> NodeFacts:
     """Give the facts with the NICs that are there now."""
-    devices = {link.mac: name for name, link in host.netlink.links().items() if not link.kind}
-    return replace(facts, devices=devices)
+    return replace(facts, devices=nics_by_mac(host.netlink.links()))
 
 
 def write_banner(node: Node, paths: Paths) -> None:

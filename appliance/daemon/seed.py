@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 from pathlib import Path
 
@@ -32,6 +32,8 @@ class Known:
     public_keys: tuple[str, ...] = ()
     addresses: tuple[tuple[str, str], ...] = ()
     """(device name or MAC, address with prefix length)"""
+    mtus: tuple[tuple[str, int], ...] = ()
+    """(MAC, the MTU it had when it was first seen)"""
 
 
 def find_seed(directories: Sequence[str], alone: str) -> Seed | None:
@@ -55,23 +57,27 @@ def _read(path: Path) -> str:
     return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
-def remember(seed: Seed | None, files: Files, path: str) -> Known:
-    """Merge what the datasource says now with what was known before, and keep it."""
+def remember(seed: Seed | None, links: dict[str, Link], files: Files, path: str) -> Known:
+    """Merge what the datasource and the NICs say now with what was known before, and keep it."""
     text = files.read(path)
     before = _parse(text) if text else Known()
-    if seed is None:
-        return before
+    first = {link.mac: link.mtu for name, link in links.items() if name != "lo"} | dict(before.mtus)
+    now = replace(_merged(before, seed) if seed else before, mtus=tuple(first.items()))
+    if now != before:
+        fields = {name: getattr(now, name) for name in Known.__slots__}
+        files.write(path, json.dumps(fields), 0o600)
+    return now
+
+
+def _merged(before: Known, seed: Seed) -> Known:
     meta = seed.meta_data
     addresses = tuple((name, str(address)) for name, address in seed.network.addresses.items())
-    now = Known(
+    return Known(
         instance_id=meta.instance_id or before.instance_id,
         zone=meta.zone or before.zone,
         public_keys=tuple(meta.public_keys) or before.public_keys,
         addresses=addresses or before.addresses,
     )
-    fields = {name: getattr(now, name) for name in Known.__slots__}
-    files.write(path, json.dumps(fields), 0o600)
-    return now
 
 
 def _parse(text: str) -> Known:
@@ -81,15 +87,22 @@ def _parse(text: str) -> Known:
         stored["zone"],
         tuple(stored["public_keys"]),
         tuple((name, address) for name, address in stored["addresses"]),
+        tuple((mac, mtu) for mac, mtu in stored.get("mtus", ())),
     )
+
+
+def nics_by_mac(links: dict[str, Link]) -> dict[str, str]:
+    """Give the NICs' names by MAC address: every link but the loopback and what was made upon another."""
+    return {link.mac: name for name, link in links.items() if name != "lo" and link.kind in {"", "veth"}}
 
 
 def facts_of(known: Known, links: dict[str, Link]) -> NodeFacts:
     """Give the node's facts: its zone, its NICs by MAC, the datasource's addresses by device name."""
-    by_mac = {link.mac: name for name, link in links.items() if not link.kind}
+    by_mac = nics_by_mac(links)
     addresses: dict[str, IPv4Interface | IPv6Interface] = {}
     for name, text in known.addresses:
         device = name if name in links else by_mac.get(name.lower())
         if device is not None:
             addresses[device] = ip_interface(text)
-    return NodeFacts(known.zone, by_mac, addresses, known.public_keys)
+    mtus = {by_mac[mac]: mtu for mac, mtu in known.mtus if mac in by_mac}
+    return NodeFacts(known.zone, by_mac, addresses, mtus, known.public_keys)

@@ -33,11 +33,16 @@ class Links(ItemSubsystem[LinkItem]):
 
     def render(self, view: NodeView) -> frozenset[LinkItem]:
         """Give the node's NICs and one macvlan per foreign zone."""
-        items = {LinkItem(nic.device, nic.mtu) for nic in (view.public, view.private) if nic}
-        items |= {LinkItem(p.device, p.subnet.mtu, optional=True) for p in view.peerings if p.own_nic}
+        given = view.facts.mtus
+        items = {LinkItem(nic.device, nic.mtu or given.get(nic.device)) for nic in (view.public, view.private) if nic}
+        items |= {
+            LinkItem(p.device, p.subnet.mtu or given.get(p.device), optional=True) for p in view.peerings if p.own_nic
+        }
         if view.private is not None and view.zone is not None:
+            below = view.private.device
+            mtu = view.private.mtu or given.get(below)
             items |= {
-                LinkItem(pair.private_device, view.private.mtu, view.private.device, vip_mac(view.zone, pair.vrid))
+                LinkItem(pair.private_device, mtu, below, vip_mac(view.zone, pair.vrid))
                 for pair in view.pairs
                 if not pair.home
             }
@@ -62,7 +67,12 @@ class Links(ItemSubsystem[LinkItem]):
             return
         if item.parent is not None and item.mac is not None:
             host.netlink.add_macvlan(item.name, item.parent, item.mac)
-        host.netlink.set_link(item.name, up=True, mtu=item.mtu)
+        host.netlink.set_link(item.name, up=True, mtu=_possible_mtu(host, item))
+        if item.parent is None and item.mtu is not None:
+            # the kernel shrinks the macvlans with their NIC, and does not let them grow again with it
+            for link in host.netlink.links().values():
+                if link.parent == item.name and _ours(link.name, link.kind) and link.mtu != item.mtu:
+                    host.netlink.set_link(link.name, mtu=item.mtu)
 
     def remove(self, host: Host, item: LinkItem) -> None:
         """Remove a macvlan; leave a NIC as it is."""
@@ -87,9 +97,19 @@ class Links(ItemSubsystem[LinkItem]):
                     )
                 )
         for link in links.values():
-            if link.kind == "macvlan" and link.name.startswith("vip") and link.name not in by_name:
+            if _ours(link.name, link.kind) and link.name not in by_name:
                 found.add(LinkItem(link.name, None, link.parent, link.mac))
         return frozenset(found)
+
+
+def _possible_mtu(host: Host, item: LinkItem) -> int | None:
+    # a macvlan cannot exceed its NIC, which takes it along when it comes to its own MTU later in the transaction
+    below = host.netlink.links().get(item.parent) if item.parent is not None else None
+    return min(item.mtu, below.mtu) if below is not None and item.mtu is not None else item.mtu
+
+
+def _ours(name: str, kind: str) -> bool:
+    return kind == "macvlan" and name.startswith("vip")
 
 
 def vip_mac(zone: str, vrid: int) -> str:

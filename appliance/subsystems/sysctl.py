@@ -20,6 +20,9 @@ class Parameter:
     optional: bool = False
 
 
+RESET_BY_FORWARDING = ("net.ipv4.conf.all.accept_redirects", "net.ipv4.conf.default.accept_redirects")
+"""What the kernel sets anew whenever ip_forward changes (inet_forward_change): a router's or a host's default."""
+
 FORWARDING = frozenset({"net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"})
 
 ALWAYS = (
@@ -90,6 +93,9 @@ class Sysctls(ItemSubsystem[Parameter]):
         except ApplyFailed:
             if not item.optional:
                 raise
+        if item.name == "net.ipv4.ip_forward":
+            for name in RESET_BY_FORWARDING:
+                host.sysctl.set(name, "0")
 
     def remove(self, host: Host, item: Parameter) -> None:
         """Leave the parameter: what belonged to a device is gone with it or does no harm."""

@@ -26,6 +26,8 @@ class NodeFacts:
     """Device names by MAC address."""
     addresses: Mapping[str, IPv4Interface | IPv6Interface] = field(default_factory=dict)
     """The datasource's fixed address by device name."""
+    mtus: Mapping[str, int] = field(default_factory=dict)
+    """The MTU the platform gave each device, which it has again when none is configured."""
     public_keys: tuple[str, ...] = ()
     """The datasource's SSH keys, for the login `kawaii`."""
     keys_directory: str = "/var/lib/kawaii/ssh"

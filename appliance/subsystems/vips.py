@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -14,12 +15,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from appliance.engine.ports import Hop, Host, RouteTo
 from appliance.engine.step import Difference, Impact, Phase, Step
 from appliance.schema.types import IPAddress
-from appliance.schema.zones import TrackedNic
+from appliance.schema.zones import HaMode, TrackedNic
 from appliance.subsystems.routes import by_public_nic, configured_routes, spell_route
 from appliance.subsystems.view import NodeView, Pair, PeeringView
 
 FIRST_METRIC = 15
 """The home pair's routes; each foreign pair's come after, so that a node that holds several prefers its own."""
+
+FACTS_WIDTH = 116
 
 TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -50,18 +53,17 @@ class VipSubsystem:
         if not view.pairs or view.private is None:
             return Vips(None)
         instances = [_instance(view, pair) for pair in view.pairs]
-        source = next((str(item.ip) for item in view.private.addresses if item.version == 4), None)
         ha = view.config.ha
         # keepalived tracks the instances' own interface, the private one, by itself
         tracked = [view.public.device] if view.public and TrackedNic.PUBLIC in ha.track.interfaces else []
         text = TEMPLATES.get_template("keepalived.conf.j2").render(
-            facts=json.dumps(_facts(view, instances), sort_keys=True),
+            facts=_as_comments(_facts(view, instances)),
             router=view.hostname,
             runtime=view.facts.vrrp_directory,
             device=view.private.device,
             advert_int=_number(ha.advert_int),
-            source=source,
-            peers=[str(neighbour.address) for neighbour in view.neighbours if neighbour.address.version == 4],
+            source=_source(view),
+            peers=_peers(view),
             tracked=tracked,
             upstream=_probe(view) is not None,
             instances=instances,
@@ -213,16 +215,36 @@ def _probe(view: NodeView) -> dict[str, Any] | None:
 
 
 def _facts(view: NodeView, instances: list[dict[str, Any]]) -> dict[str, Any]:
-    """Give what the guard needs: the addresses and routes to take off, the peers to tell, what to probe."""
-    lines = [line for item in instances for line in (*item["addresses"], *item["more_addresses"])]
+    """Give what the guard needs: the addresses to take off, the peers to tell, what to probe."""
     return {
-        "addresses": [[line.split(" dev ")[0], line.split(" dev ")[1]] for line in lines],
-        "routes": [route.replace(" no_track", "") for item in instances for route in item["routes"]],
-        "peers": [str(neighbour.address) for neighbour in view.neighbours],
-        "source": next((str(item.ip) for item in view.private.addresses if item.version == 4), None)
-        if view.private
-        else None,
-        "vrids": [item["vrid"] for item in instances],
         "advert_int": view.config.ha.advert_int,
+        "source": _source(view),
+        "peers": _peers(view),
+        "instances": [
+            {
+                "vrid": item["vrid"],
+                "addresses": [line.split(" dev ") for line in item["addresses"]],
+                "more": [line.split(" dev ") for line in item["more_addresses"]],
+            }
+            for item in instances
+        ],
         "probe": _probe(view),
     }
+
+
+def _as_comments(facts: dict[str, Any]) -> str:
+    """Write the guard's facts as comments, in lines short enough for keepalived, which cuts them at 1023 characters."""
+    lines = textwrap.wrap(json.dumps(facts), FACTS_WIDTH, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(f"#: {line}" for line in lines)
+
+
+def _source(view: NodeView) -> str | None:
+    addresses = view.private.addresses if view.private else ()
+    return next((str(item.ip) for item in addresses if item.version == 4), None)
+
+
+def _peers(view: NodeView) -> list[str]:
+    """Give whom advertisements go to; empty: to everybody, by multicast."""
+    if view.config.ha.mode is HaMode.MULTICAST:
+        return []
+    return [str(neighbour.address) for neighbour in view.neighbours if neighbour.address.version == 4]
