@@ -5,7 +5,7 @@ from __future__ import annotations
 from appliance.schema.types import Policy
 from appliance.subsystems.firewall.match import Matcher, enabled, quoted
 from appliance.subsystems.firewall.nat import render_nat_forward
-from appliance.subsystems.firewall.peering import render_consent, render_peer
+from appliance.subsystems.firewall.peering import render_consent, render_peer, to_internet
 from appliance.subsystems.firewall.ruleset import Draft, Hook
 from appliance.subsystems.firewall.scope import TUNNEL_DEVICES, Scope
 from appliance.subsystems.firewall.tunnels import render_tunnel
@@ -30,7 +30,7 @@ def render_forward(draft: Draft, scope: Scope, matcher: Matcher) -> None:
         render_peer(draft, scope, peer, matcher)
     for family in scope.each_private_family():
         instances = f"iifname @private_devices {family.keyword} saddr @private{family.version}"
-        draft.rule("forward", instances, f"{family.keyword} daddr != @inside{family.version} goto egress")
+        draft.rule("forward", instances, to_internet(family))
     draft.rule("forward", draft.counter("forward_dropped"), "drop")
 
 

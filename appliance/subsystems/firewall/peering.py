@@ -40,6 +40,11 @@ def render_consent(draft: Draft, peer: Peer, families: tuple[Family, ...]) -> No
             draft.rule("forward", f"oifname {devices} {family.keyword} daddr {ends}", dropped)
 
 
+def to_internet(family: Family) -> str:
+    """Spell where egress control decides: what leaves for the Internet, by whatever NIC leads there (semantics S3)."""
+    return f"oifname @egress_devices {family.keyword} daddr != @inside{family.version} goto egress"
+
+
 def _within(network: IPNetwork, networks: tuple[IPNetwork, ...]) -> bool:
     return any(network.version == n.version and n.supernet_of(network) for n in networks)  # type: ignore[arg-type]
 
@@ -66,7 +71,7 @@ def render_peer(draft: Draft, scope: Scope, peer: Peer, matcher: Matcher) -> Non
                 for out in (tunnel_devices(), "@private_devices"):
                     reach = f"oifname {out} {keyword} daddr @remote{family.version}"
                     draft.rule(f"{peer.name}/transit", reach, "accept")
-            draft.rule(f"{peer.name}/transit", f"{keyword} daddr != @inside{family.version} goto egress")
+            draft.rule(f"{peer.name}/transit", to_internet(family))
     draft.rule(f"{peer.name}/transit", draft.counter(f"{peer.name}/dropped"), "drop")
 
 

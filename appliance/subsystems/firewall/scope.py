@@ -13,6 +13,7 @@ from appliance.schema.ipsec import IpsecConnection
 from appliance.schema.types import IPAddress, IPNetwork
 from appliance.subsystems.firewall.match import FAMILIES, V4, Family, collapse, network_set, quoted
 from appliance.subsystems.firewall.ruleset import Draft, NamedSet
+from appliance.subsystems.routes import device_of
 from appliance.subsystems.view import NodeView, PeeringView, private_networks, remote_networks
 
 TUNNEL_DEVICES = ("xfrm-*", "ipsec*")
@@ -99,6 +100,19 @@ class Scope:
         """Give every zone's private address by VRID."""
         return {p.vrid: vip.ip for p in self.view.pairs for vip in p.private if vip.version == family.version}
 
+    def inside_networks(self, family: Family) -> tuple[IPNetwork, ...]:
+        """Give what is not the Internet: `private_networks` of the view, and subnets that nobody has peered yet."""
+        networks = list(private_networks(self.view))
+        for subnet in self.view.config.subnets.values():
+            networks += [network for network in (subnet.cidr, subnet.cidr6) if network is not None]
+        return collapse(networks, family)
+
+    def egress_devices(self) -> tuple[str, ...]:
+        """Give the NICs that lead to the Internet: the public one, and those that configured routes leave by."""
+        routes = self.view.config.routes.values()
+        routed = [device_of(self.view, hop.dev) for route in routes for hop in route.next_hops.values()]
+        return tuple(dict.fromkeys([*((self.public,) if self.public else ()), *routed]))
+
     def has_private(self, family: Family) -> bool:
         """Whether instances speak this family."""
         return bool(self.private_networks(family))
@@ -131,13 +145,14 @@ def derive_scope(view: NodeView) -> Scope:
 def add_shared_sets(draft: Draft, scope: Scope) -> None:
     """Add the sets that several chains refer to."""
     draft.named_set(device_set("private_devices", scope.private))
+    draft.named_set(device_set("egress_devices", scope.egress_devices()))
     for family in scope.families:
         vips = scope.public_vips(family)
         host_set(draft, "public_vips", family, vips.values())
         vip_map(draft, "public_vip", family, vips)
         if scope.has_private(family):
             network_set(draft, "private", family, scope.private_networks(family))
-            network_set(draft, "inside", family, private_networks(scope.view))
+            network_set(draft, "inside", family, scope.inside_networks(family))
             network_set(draft, "remote", family, (n for tunnel in scope.tunnels for n in tunnel.remote))
             vip_map(draft, "private_vip", family, scope.private_vips(family))
 

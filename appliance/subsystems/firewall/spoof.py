@@ -10,6 +10,7 @@ from appliance.schema.types import IPNetwork
 from appliance.subsystems.firewall.match import V4, collapse, network_set
 from appliance.subsystems.firewall.ruleset import Draft, Hook
 from appliance.subsystems.firewall.scope import Scope, remote_peers
+from appliance.subsystems.routes import device_of
 
 BOGONS: tuple[IPNetwork, ...] = tuple(
     ip_network(text)
@@ -52,7 +53,7 @@ def spoofed_networks(scope: Scope) -> tuple[IPNetwork, ...]:
     own = [*(view.private.subnets if view.private else ()), *(n for p in view.peerings for n in p.networks)]
     there: list[IPNetwork] = list(view.public.subnets) if view.public else []
     for destination, route in view.config.routes.items():
-        if destination.prefixlen and any(hop.dev in ("public", scope.public) for hop in route.next_hops.values()):
+        if destination.prefixlen and any(device_of(view, hop.dev) == scope.public for hop in route.next_hops.values()):
             there.append(destination)
     there += [ip_network(ip_address(peer)) for peer in remote_peers(scope)[0]]
     bogons: list[IPNetwork] = list(BOGONS)
