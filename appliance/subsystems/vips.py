@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +24,8 @@ FIRST_METRIC = 15
 """The home pair's routes; each foreign pair's come after, so that a node that holds several prefers its own."""
 
 FACTS_WIDTH = 116
+RELOADED_WITHIN = 2.0
+"""Seconds that keepalived gets to read a new configuration."""
 
 TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -115,14 +118,24 @@ class VipSubsystem:
             return tuple(found)
         if not host.vrrp.service().running:
             return (*found, Difference(self.name, "keepalived", "running", "not running"))
-        running = {int(entry["data"]["vrid"]) for entry in host.vrrp.instances()}
+        running = _running(host, wanted.vrids)
         if running != wanted.vrids:
-            found.append(Difference(self.name, "VRRP instances", _list(wanted.vrids), _list(frozenset(running))))
+            found.append(Difference(self.name, "VRRP instances", _list(wanted.vrids), _list(running)))
         return tuple(found)
 
 
 def _configure(host: Host, *, text: str | None) -> None:
     host.vrrp.configure(text)
+
+
+def _running(host: Host, wanted: frozenset[int]) -> frozenset[int]:
+    """Ask keepalived for its instances' VRIDs, again for a while: it reads a new configuration in its own time."""
+    deadline = time.monotonic() + RELOADED_WITHIN
+    while True:
+        running = frozenset(int(entry["data"]["vrid"]) for entry in host.vrrp.instances())
+        if running == wanted or time.monotonic() > deadline:
+            return running
+        time.sleep(0.02)
 
 
 def _brief(text: str | None) -> str | None:
