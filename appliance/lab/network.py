@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from appliance.lab.process import Identity, start_time
 from appliance.lab.topology import FABRIC, NODE_NAME, LabError, NodePlan, Topology, bridge
@@ -81,16 +79,6 @@ def processes(netns: str) -> list[Identity]:
     """Find the processes that run inside a namespace."""
     output = _ip("netns", "pids", netns, check=False)
     return [Identity(int(pid), start_time(int(pid))) for pid in output.split()]
-
-
-def addresses(netns: str) -> list[str]:
-    """Give the addresses in a namespace without prefix lengths, but loopback's and link-local ones."""
-    found: list[str] = []
-    output = _ip("-n", netns, "-j", "address", "show", "scope", "global", check=False)
-    for link in json.loads(output or "[]"):
-        entries: list[dict[str, Any]] = link.get("addr_info", [])
-        found += [entry["local"] for entry in entries if "local" in entry]
-    return found
 
 
 def set_port(lab: str, port: str, *, up: bool) -> None:

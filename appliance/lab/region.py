@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from appliance.lab import control, network, seeds
+from appliance.lab.addresses import AddressReader
 from appliance.lab.daemons import GatewayPaths, save_specs
 from appliance.lab.office import OFFICE_VICI, connections_to_office, established
 from appliance.lab.prepare import prepare
@@ -54,6 +55,7 @@ class Lab:
     ) -> None:
         self.name = name
         self.state = State.of(name, base)
+        self._reader = AddressReader()
         self._config_file = config.resolve()
         self._zones = zones
         self._daemons = daemons
@@ -111,6 +113,7 @@ class Lab:
 
     def down(self) -> None:
         """Stop every daemon and remove namespaces and files, also after whatever happened to the supervisor."""
+        self._reader.close()
         take_down(self.state)
 
     def _last_words(self) -> list[str]:
@@ -179,7 +182,7 @@ class Lab:
 
     def addresses(self, node: str) -> list[str]:
         """Give a node's addresses from the kernel, without prefix lengths."""
-        return network.addresses(self.netns(node))
+        return self._reader.read(self.netns(node))
 
     def holders(self, address: object) -> list[str]:
         """Give the nodes that have an address."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import yaml
 
 from appliance.lab.region import Lab
+from appliance.lab.seeds import ACME
 from tests.netns.node import serving
 
 REGION = frozenset({"gw-a", "gw-b", "inst-a", "inst-b", "kiwi-1", "kiwi-2", "public-host", "internet"})
@@ -36,10 +39,20 @@ def populated(lab: Lab) -> Iterator[Lab]:
         yield lab
 
 
+@pytest.fixture(scope="session")
+def soon_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The acme example with pairs that come home after one second instead of five: tests wait for that often."""
+    document = yaml.safe_load(ACME.read_text(encoding="utf-8"))
+    document["kawaii"]["ha"] = {"preempt_delay": 1}
+    path = tmp_path_factory.mktemp("region") / "acme-user-data.yaml"
+    path.write_text("#cloud-config\n" + yaml.safe_dump(document, allow_unicode=True), encoding="utf-8")
+    return path
+
+
 @pytest.fixture(scope="module")
-def region() -> Iterator[Lab]:
+def region(soon_home: Path) -> Iterator[Lab]:
     """Two zones with everything between an instance and the Internet, shared by a module's tests."""
-    with populated(Lab(lab_name(), zones=2, nodes=REGION, timeout=60)) as lab:
+    with populated(Lab(lab_name(), config=soon_home, nodes=REGION, timeout=60)) as lab:
         yield lab
 
 

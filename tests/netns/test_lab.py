@@ -7,7 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -153,6 +154,40 @@ def test_what_is_wrong_is_said_without_a_traceback(bare: Lab, words: tuple[str, 
     assert done.returncode == status
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_whole_region_comes_up_by_the_command_and_goes_by_it(
+    record_property: Callable[[str, object], None],
+) -> None:
+    name = lab_name()
+    began = time.monotonic()
+    up = kawaii("up", "--name", name, "--timeout", "90")
+    try:
+        assert (up.returncode, up.stderr) == (0, "")
+        record_property("measured", f"kawaii lab up, all of acme's region: {time.monotonic() - began:.1f} s")
+        status = json.loads(kawaii("status", "--json", "--name", name).stdout)
+        assert {zone: found["holder"] for zone, found in status["zones"].items()} == {
+            "eu-west-a": "gw-a",
+            "eu-west-b": "gw-b",
+        }
+        for node in ("gw-a", "gw-b"):
+            assert {"kawaiid", "guard", "keepalived", "charon"} <= set(status["nodes"][node]["daemons"])
+        assert {"4.5.6.10", "10.50.201.11", "10.50.201.252"} <= set(status["nodes"]["gw-a"]["addresses"])
+        assert {"4.5.6.11", "10.50.201.12", "10.50.201.253"} <= set(status["nodes"]["gw-b"]["addresses"])
+        assert kawaii("exec", "--name", name, "internet", "--", "ping", "-c1", "5.6.7.8").returncode == 0
+    finally:
+        down = kawaii("down", "--name", name)
+    assert (down.returncode, down.stderr) == (0, "")
+    assert network.namespaces(name) == []
+
+
+def test_one_and_three_zones_come_up(record_property: Callable[[str, object], None]) -> None:
+    for zones in (1, 3):
+        nodes = {"kiwi-1", "kiwi-2", *(f"gw-{letter}" for letter in "abc"[:zones])}
+        began = time.monotonic()
+        with Lab(lab_name(), zones=zones, nodes=nodes, timeout=90) as lab:
+            record_property("measured", f"a lab of {zones} zones: {time.monotonic() - began:.1f} s")
+            assert [zone["holder"] for zone in lab.status()["zones"].values()] == [f"gw-{c}" for c in "abc"[:zones]]
 
 
 def test_a_lab_that_is_not_up_is_said_to_be_not_up() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,13 @@ from appliance.lab.daemons import DaemonSpec, Restart, load_specs, save_specs
 from appliance.lab.process import Identity, children, start_time
 from appliance.lab.state import State
 from appliance.lab.topology import LabError
+
+
+@pytest.fixture
+def base() -> Iterator[Path]:
+    """A place with a short path, which pytest's own are not."""
+    with tempfile.TemporaryDirectory(prefix="kw") as directory:
+        yield Path(directory)
 
 
 @pytest.mark.parametrize("name", ["", "-a", "A", "a/b", "..", "a" * 25, "a b"])
@@ -25,8 +34,8 @@ def test_a_place_too_long_for_unix_sockets_is_refused(tmp_path: Path) -> None:
         State.of("x", tmp_path / ("d" * 100))
 
 
-def test_a_lab_is_made_only_once(tmp_path: Path) -> None:
-    state = State.of("x", tmp_path)
+def test_a_lab_is_made_only_once(base: Path) -> None:
+    state = State.of("x", base)
     state.create()
     with pytest.raises(LabError, match="is there already"):
         state.create()
@@ -35,9 +44,9 @@ def test_a_lab_is_made_only_once(tmp_path: Path) -> None:
     assert state.exists
 
 
-def test_a_lab_that_is_not_there_cannot_be_attached_to(tmp_path: Path) -> None:
+def test_a_lab_that_is_not_there_cannot_be_attached_to(base: Path) -> None:
     with pytest.raises(LabError, match="no lab named x is up"):
-        State.of("x", tmp_path).load()
+        State.of("x", base).load()
 
 
 def test_a_process_is_itself_until_it_ends() -> None:
