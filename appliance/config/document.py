@@ -207,7 +207,8 @@ class _Reader:
                 known = [zone.get(attribute) for zone in zones.values() if isinstance(zone, dict)]
                 for address in addresses:
                     if address not in known:
-                        self._problem(path, "not in netcfg zones", line, ", ".join(map(str, known)), str(address))
+                        told = ", ".join(str(item) for item in known if item is not None) or None
+                        self._problem(path, "not in netcfg zones", line, told, str(address))
 
     def _make_zone(self, netcfg: Tree, path: Path, attribute: str, addresses: list[Any], line: int) -> None:
         system = self._root.value.get("system") if isinstance(self._root.value, dict) else None

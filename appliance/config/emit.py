@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import yaml
@@ -39,9 +40,14 @@ def to_yaml(tree: Tree) -> str:
     return text
 
 
+# Characters that JSON lets stand and YAML does not, or takes for line ends (YAML 1.2.2 §5.1).
+_UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+
+
 def to_json(tree: Tree) -> str:
-    """Write a tree as JSON, two blanks to a level."""
-    return json.dumps(tree, indent=2, ensure_ascii=False) + "\n"
+    """Write a tree as JSON, two blanks to a level, that is YAML as well."""
+    text = json.dumps(tree, indent=2, ensure_ascii=False)
+    return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n"
 
 
 def _numbered(value: Any, shape: Shape | None) -> Any:

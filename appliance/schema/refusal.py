@@ -97,7 +97,7 @@ def _problem(detail: ErrorDetails) -> Problem:
     shape = shape_at(path)
     if kind == "missing":
         return Problem(path, "missing", accepted=describe_accepted(shape) if shape else None)
-    hidden = shape is None or isinstance(shape, Part) or (has_secret(shape) and not is_key)
+    hidden = not is_key and (shape is None or isinstance(shape, Part) or has_secret(shape))
     found = None if hidden else spell_found(detail["input"])
     if kind == "refused":
         at = context.get("at")
