@@ -325,7 +325,9 @@ class Gateway:
     def close_down(self, artefacts: Artefacts) -> None:
         """Put a node without configuration into a safe state: given artefacts only, nothing recorded."""
         with self._lock:
-            self._converge({**self._model.render(self._running.valid.config), **artefacts})
+            empty = self._model.validate({}, None)
+            closed = self._converge({**self._model.render(empty.config), **artefacts})
+            self._running = Running(None, empty, closed)
 
     def _tell(self, kind: str, event: Mapping[str, Any]) -> None:
         for listener in self.listeners:

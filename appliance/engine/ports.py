@@ -165,6 +165,22 @@ class Vrrp(Protocol):
         """Count the reloads asked for since the daemon's start."""
 
 
+class StateSync(Protocol):
+    """conntrackd, which shares flow state among gateways."""
+
+    def check(self, text: str) -> None:
+        """Have conntrackd parse a file; raises `Refused`."""
+
+    def configured(self) -> str | None:
+        """Give the file's text, None if there is none."""
+
+    def configure(self, text: str | None) -> None:
+        """Install a file and start conntrackd anew with it, or (None) stop it; raises `ApplyFailed`."""
+
+    def service(self) -> ServiceState:
+        """Tell whether conntrackd runs."""
+
+
 class Files(Protocol):
     """Files of ours, written atomically with fsync, owner root."""
 
@@ -187,6 +203,7 @@ class Host:
     netlink: Netlink
     sysctl: Sysctl
     vrrp: Vrrp
+    state_sync: StateSync
     files: Files
     features: frozenset[str] = field(default_factory=frozenset)
     """Kernel features found at start: "xfrm-interface", "esp", "nexthop", "flowtable"."""

@@ -11,7 +11,6 @@ def not_applied(config: Config) -> tuple[str, ...]:
         "vpc_peerings": bool(config.vpc_peerings),
         "ipsec": bool(config.ipsec),
         "remote_access": config.remote_access.enabled,
-        "ha conntrack_sync": bool(config.netcfg.zones) and config.ha.conntrack_sync,
         "system ntp": bool(config.system.ntp),
         "system syslog": bool(config.system.syslog),
         "system dns": bool(config.system.dns),

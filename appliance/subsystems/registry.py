@@ -8,6 +8,7 @@ from appliance.subsystems.firewall.subsystem import Firewall
 from appliance.subsystems.links import Links
 from appliance.subsystems.logins import Logins
 from appliance.subsystems.routes import Routes
+from appliance.subsystems.state_sync import StateSyncSubsystem
 from appliance.subsystems.sysctl import Sysctls
 from appliance.subsystems.vips import VipSubsystem
 
@@ -17,6 +18,7 @@ SUBSYSTEMS: tuple[AnySubsystem, ...] = (
     Firewall(),
     Addresses(),
     Routes(),
+    StateSyncSubsystem(),
     VipSubsystem(),
     Logins(),
 )

@@ -8,16 +8,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from appliance.engine.ports import Hop, Host, RouteTo
 from appliance.engine.step import Difference, Impact, Phase, Step
 from appliance.schema.types import IPAddress
 from appliance.schema.zones import HaMode, TrackedNic
 from appliance.subsystems.routes import by_public_nic, configured_routes, spell_route
+from appliance.subsystems.templating import TEMPLATES
 from appliance.subsystems.view import NodeView, Pair, PeeringView
 
 FIRST_METRIC = 15
@@ -26,15 +24,6 @@ FIRST_METRIC = 15
 FACTS_WIDTH = 116
 RELOADED_WITHIN = 2.0
 """Seconds that keepalived gets to read a new configuration."""
-
-TEMPLATES = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
-    undefined=StrictUndefined,
-    autoescape=False,  # noqa: S701  a configuration file, not a page: escaping would corrupt it
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-)
 
 
 @dataclass(frozen=True, slots=True)

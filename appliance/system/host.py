@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from appliance.engine.ports import Host
+from appliance.system.conntrackd import Conntrackd
 from appliance.system.files import DurableFiles
 from appliance.system.keepalived import Keepalived
 from appliance.system.netlink import Rtnetlink
@@ -21,5 +22,6 @@ def open_host(paths: Paths) -> Host:
         netlink=Rtnetlink(),
         sysctl=ProcSysctl(),
         vrrp=Keepalived(paths, services, files),
+        state_sync=Conntrackd(paths, services, files),
         files=files,
     )

@@ -63,6 +63,25 @@ class MemoryVrrp:
         return self.reloads
 
 
+class MemorySync:
+    """conntrackd's file without conntrackd."""
+
+    def __init__(self) -> None:
+        self.text: str | None = None
+
+    def check(self, text: str) -> None:
+        """Every text will do."""
+
+    def configured(self) -> str | None:
+        return self.text
+
+    def configure(self, text: str | None) -> None:
+        self.text = text
+
+    def service(self) -> ServiceState:
+        return ServiceState(self.text is not None)
+
+
 class Failing:
     """A port that fails at its n-th change, before or after making it."""
 
@@ -102,8 +121,9 @@ class Node:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.vrrp = MemoryVrrp()
+        self.sync = MemorySync()
         self.netlink = Rtnetlink()
-        self.host = Host(NftProgram(), self.netlink, ProcSysctl(), self.vrrp, DurableFiles())
+        self.host = Host(NftProgram(), self.netlink, ProcSysctl(), self.vrrp, self.sync, DurableFiles())
         self.facts = NodeFacts(zone="eu-west-a", mtus=dict.fromkeys(NICS, 1500), keys_directory=str(directory / "ssh"))
         self.gateway = self.open(self.host)
         self.tree = load_file(EXAMPLE).tree
@@ -124,6 +144,7 @@ class Node:
             "rules": sorted(str(item) for item in self.netlink.rules()),
             "forwarding": self.host.sysctl.get("net.ipv4.ip_forward"),
             "keepalived": self.vrrp.text,
+            "conntrackd": self.sync.text,
             "store": store,
         }
 
@@ -193,7 +214,7 @@ def attempt(gateway: Gateway, tree: dict[str, Any]) -> str | None:
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("port", ["nft", "netlink", "vrrp", "files", "sysctl"])
+@pytest.mark.parametrize("port", ["nft", "netlink", "vrrp", "state_sync", "files", "sysctl"])
 def test_a_failing_port_leaves_everything_as_it_was(node: Node, port: str, late: bool) -> None:
     before = node.snapshot()
     target = without_zone_b(node.tree)
@@ -213,7 +234,7 @@ def test_a_failing_port_leaves_everything_as_it_was(node: Node, port: str, late:
     assert node.snapshot() != before
 
 
-@pytest.mark.parametrize("port", ["nft", "netlink", "vrrp"])
+@pytest.mark.parametrize("port", ["nft", "netlink", "vrrp", "state_sync"])
 def test_a_lying_port_is_found_out_and_everything_undone(node: Node, port: str) -> None:
     before = node.snapshot()
     gateway = node.open(replace(node.host, **{port: Lying(getattr(node.host, port))}))
