@@ -62,12 +62,12 @@ def _take_items(cursor: Cursor, context: Context, leaf: Leaf) -> list[Word]:
 def parse_delete(cursor: Cursor, context: Context) -> Command:
     """`delete PATH [ITEM …]`: a setting, an entry, a whole section, or items of a leaf-list."""
     place = start(context)
-    walk(cursor, context, place, only_present=True, at_least=1)
+    walk(cursor, context, place, known=True, at_least=1)
     ops = [Op("delete", place.path, places=place.words)]
     if isinstance(place.node, Leaf) and place.node.many:
         leaf, path = place.node, place.path
         items = []
-        while word := cursor.value_or_end(leaf.value, lambda: context.known.keys(path)):
+        while word := cursor.value_or_end(leaf.value, lambda: context.known.keys(path), known=True):
             items.append(Op("delete", path, convert(leaf.value, word), places=(*place.words, word), many=True))
         ops = items or ops
     cursor.finish()
@@ -87,7 +87,7 @@ def parse_edit(cursor: Cursor, context: Context) -> Command:
 def parse_show(cursor: Cursor, context: Context) -> Command:
     """`show [PATH]`."""
     place = start(context)
-    walk(cursor, context, place)
+    walk(cursor, context, place, known=True)
     cursor.finish()
     return Show(place.path)
 

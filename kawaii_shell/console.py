@@ -58,7 +58,7 @@ class Console:
     def keys(self, path: Path) -> list[Choice]:
         """Give the names under a path of the candidate, or of the running configuration outside of it."""
         mirror = self._mirror or self._mirror_of_running()
-        return [Choice(key) for key in mirror.keys(path)]
+        return mirror.keys(path)
 
     def _cached(self, name: str, fetch: Callable[[], list[Choice]]) -> list[Choice]:
         since, values = self._values.get(name, (-FRESH, []))

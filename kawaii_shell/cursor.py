@@ -14,12 +14,16 @@ Suggest = Callable[[], Iterable[Choice]]
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What may stand at one place: keywords, a word of the user's own with its live values, or the end."""
+    """What may stand at one place: keywords, a word of the user's own with its live values, or the end.
+
+    `known` tells that only what exists makes sense: what is deleted or shown, not what may be new.
+    """
 
     choices: Choices = NOTHING
     value: Value | None = None
     suggest: Suggest | None = None
     end: bool = False
+    known: bool = False
 
     def offers(self) -> list[Choice]:
         """Give the words known to fit, keywords first; asks the daemon where values are live."""
@@ -78,9 +82,12 @@ class Cursor:
         """Take a word of the user's own."""
         return self._word(Expected(NOTHING, value, suggest))
 
-    def value_or_end(self, value: Value, suggest: Suggest | None = None, *, end: bool = True) -> Word | None:
+    def value_or_end(
+        self, value: Value, suggest: Suggest | None = None, *, end: bool = True, known: bool = False
+    ) -> Word | None:
         """Take a word of the user's own; None at the end, where the command may `end` here."""
-        return self.value(value, suggest) if not self._may_end(Expected(NOTHING, value, suggest, end)) else None
+        expected = Expected(NOTHING, value, suggest, end, known)
+        return None if self._may_end(expected) else self._word(expected)
 
     def either(self, choices: Choices, value: Value, suggest: Suggest | None = None) -> Choice | Word:
         """Take a keyword if the word is one, or the unique beginning of one, else a word of the user's own."""

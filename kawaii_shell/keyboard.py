@@ -12,7 +12,7 @@ from prompt_toolkit.input.typeahead import get_typeahead, store_typeahead
 from prompt_toolkit.key_binding import KeyBindings, KeyPress, KeyPressEvent
 from prompt_toolkit.keys import Keys
 
-from kawaii_shell.answer import Answer
+from kawaii_shell.answer import Answer, plain_answer
 from kawaii_shell.client import Refused, Unreachable
 from kawaii_shell.console import Console
 from kawaii_shell.cursor import WordError
@@ -28,14 +28,16 @@ def bind_keys(console: Console, page: Callable[[], Page]) -> KeyBindings:
     keys = KeyBindings()
     empty = Condition(lambda: not get_app().current_buffer.text)
 
-    def tell(event: KeyPressEvent, ask: Callable[[], Answer]) -> None:
+    def tell(line: str, ask: Callable[[], Answer]) -> None:
+        """Print an answer below the line it is about; the prompt comes again behind it."""
         try:
             text = ask().text(page())
-        except WordError as error:
-            text = error.message
         except (Refused, Unreachable) as error:
             text = str(error)
-        run_in_terminal(lambda: print(text))
+        except WordError as error:
+            text = error.message
+        shown = console.prompt().rpartition("\n")[2] + line
+        run_in_terminal(lambda: print(f"{shown}\n{text}"))
 
     @keys.add("tab")
     def _complete(event: KeyPressEvent) -> None:
@@ -45,14 +47,14 @@ def bind_keys(console: Console, page: Callable[[], Page]) -> KeyBindings:
             completion = complete(before, console.context())
         except WordError as error:
             message = error.message
-            run_in_terminal(lambda: print(message))
+            tell(before, lambda: plain_answer(message))
             return
         if completion.line != before:
             buffer.delete_before_cursor(len(before))
             buffer.insert_text(completion.line)
         listing = completion.listing
         if listing:
-            tell(event, lambda: listing)
+            tell(before, lambda: listing)
 
     @keys.add("?")
     def _explain(event: KeyPressEvent) -> None:
@@ -61,7 +63,7 @@ def bind_keys(console: Console, page: Callable[[], Page]) -> KeyBindings:
         if words and words[-1].open:
             event.current_buffer.insert_text("?")
             return
-        tell(event, lambda: explain(before, console.context()))
+        tell(before + "?", lambda: explain(before, console.context()))
 
     @keys.add("c-d", filter=empty)
     def _leave(event: KeyPressEvent) -> None:

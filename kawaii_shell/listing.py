@@ -34,11 +34,11 @@ def complete(line: str, context: Context) -> Completion:
     """
     begun, expected = expected_at_end(line, context)
     offers = _fitting(begun, expected)
-    before = line[: begun.start]
-    if len(offers) == 1 and not _may_be_own(begun, expected, offers[0]):
+    before, own = line[: begun.start], _may_be_own(expected)
+    if len(offers) == 1 and not (own and begun.text in ("", offers[0].word)):
         return Completion(before + spell(offers[0].word) + " ")
     common = _common_beginning([choice.word for choice in offers])
-    if offers and len(common) > len(begun.text):
+    if len(common) > len(begun.text) and not (own and not begun.text):
         whole = spell(common)
         # An opening quote stays open while the word is not whole: the user types on.
         return Completion(before + (whole[:-1] if whole.endswith('"') else whole), None)
@@ -68,10 +68,10 @@ def _fitting(begun: Word, expected: Expected) -> list[Choice]:
     return [choice for choice in offers if choice.word.casefold().startswith(begun.text.casefold())]
 
 
-def _may_be_own(begun: Word, expected: Expected, offer: Choice) -> bool:
-    """Tell whether the word may as well be one of the user's own, so that nothing is certain: a new rule's number."""
-    own = expected.value is not None and not expected.value.enum and expected.value.type != "bool"
-    return own and (not begun.text or plain(begun.text) == plain(offer.word)) and not expected.choices.exact(offer.word)
+def _may_be_own(expected: Expected) -> bool:
+    """Tell whether the word may as well be a new one, so that nothing is certain: the number of a new rule."""
+    value = expected.value
+    return value is not None and not expected.known and not value.enum and value.type != "bool"
 
 
 def _common_beginning(words: Sequence[str]) -> str:

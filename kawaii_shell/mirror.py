@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from kawaii_shell.client import Refused, Unreachable
 from kawaii_shell.commands import Op, Path
-from kawaii_shell.document import Document, Json, document
+from kawaii_shell.document import Document, Json, document, string
+from kawaii_shell.grammar import Choice
 
 
 class Mirror:
@@ -40,14 +41,14 @@ class Mirror:
         self._generation += 1
         self._tree = self._thread = None
 
-    def keys(self, path: Path) -> list[str]:
-        """Give the names under `path`; for a leaf-list its items."""
+    def keys(self, path: Path) -> list[Choice]:
+        """Give the names under `path`, each with the beginning of what it holds; for a leaf-list its items."""
         at: Json = self._whole()
         for part in path:
             at = at.get(part) if isinstance(at, dict) else None
         if isinstance(at, dict):
-            return list(at)
-        return [str(item) for item in at] if isinstance(at, list) else []
+            return [Choice(key, _summary(below)) for key, below in at.items()]
+        return [Choice(str(item)) for item in at] if isinstance(at, list) else []
 
     def apply(self, ops: tuple[Op, ...]) -> None:
         """Edit the tree as the daemon has edited the candidate."""
@@ -112,3 +113,11 @@ class Mirror:
         target = self._above(to, make=True)
         if target is not None:
             target[to[-1]] = entry
+
+
+def _summary(value: Json) -> str:
+    """Spell the first settings of an entry; a secret is masked already."""
+    if not isinstance(value, dict):
+        return ""
+    plain = [f"{name} {string(item)}" for name, item in value.items() if isinstance(item, str | int | float)]
+    return ", ".join(plain[:3])

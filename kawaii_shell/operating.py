@@ -43,7 +43,7 @@ def _parse_own(cursor: Cursor, context: Context, operation: Operation) -> Comman
     path: Path = ()
     if verb == "configuration":
         place = Place(context.grammar.config, ())
-        walk(cursor, context, place)
+        walk(cursor, context, place, known=True)
         path = place.path
     cursor.finish()
     own: dict[str, Command] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import shutil
 import sys
 import termios
@@ -60,6 +61,17 @@ def _raw_keys() -> Iterator[None]:
         yield
     finally:
         termios.tcsetattr(number, termios.TCSADRAIN, before)
+
+
+def _read_key() -> bytes:
+    """Read one key and no byte more: what is typed ahead belongs to the prompt that follows."""
+    number = sys.stdin.fileno()
+    key = os.read(number, 1)
+    while key.startswith(b"\x1b") and not re.fullmatch(rb"\x1b(\[[0-9;]*[A-Za-z~]|O[A-Za-z])", key) and len(key) < 12:
+        if not select.select([number], [], [], 0.05)[0]:
+            break
+        key += os.read(number, 1)
+    return key
 
 
 class _Pager:
@@ -123,11 +135,8 @@ class _Pager:
 
     def _ask(self, prompt: str) -> str:
         self._write(prompt)
-        while True:
-            raw = os.read(sys.stdin.fileno(), 16)
-            action = KEYS.get(raw) or KEYS.get(raw[:1] if not raw.startswith(b"\x1b") else b"none")
-            if action:
-                break
+        while not (action := KEYS.get(_read_key())):
+            pass
         self._write("\r" + " " * len(prompt) + "\r")
         return action
 
@@ -135,12 +144,15 @@ class _Pager:
         typed = b""
         while True:
             self._write("\r" + " " * (len(typed) + 2) + "\r/" + typed.decode("utf-8", "replace"))
-            raw = os.read(sys.stdin.fileno(), 64)
-            if raw in (b"\r", b"\n", b"", b"\x03", b"\x1b"):
+            key = _read_key()
+            if key in (b"\r", b"\n", b"", b"\x03", b"\x1b"):
                 break
-            typed = typed[:-1] if raw in (b"\x7f", b"\x08") else typed + bytes(b for b in raw if b >= 32)
+            if key in (b"\x7f", b"\x08"):
+                typed = typed[:-1]
+            elif len(key) == 1 and key >= b" ":
+                typed += key
         self._write("\r" + " " * (len(typed) + 2) + "\r")
-        return typed.decode("utf-8", "ignore") if raw in (b"\r", b"\n") else ""
+        return typed.decode("utf-8", "ignore") if key in (b"\r", b"\n") else ""
 
     def _write(self, text: str) -> None:
         sys.stdout.write(text)

@@ -27,18 +27,21 @@ def start(context: Context) -> Place:
     return Place(context.node(), context.path)
 
 
-def step(cursor: Cursor, context: Context, place: Place, *, end: bool, only_present: bool = False) -> bool:
-    """Go down by one word; False where the line ends and `end` allows it. Nothing is below a leaf."""
+def step(cursor: Cursor, context: Context, place: Place, *, end: bool, known: bool = False) -> bool:
+    """Go down by one word; False where the line ends and `end` allows it. Nothing is below a leaf.
+
+    `known` offers only what the candidate has.
+    """
     node = place.node
     if isinstance(node, Section):
-        looking = only_present and cursor.completing and cursor.left == 1
+        looking = known and cursor.completing and cursor.left == 1
         choices = context.present(node, place.path) if looking else node.choices
         choice = cursor.keyword_or_end(choices, end=end)
         if choice is None:
             return False
         place.path, place.node, place.entry = (*place.path, choice.word), node.children[choice.word], False
     elif isinstance(node, Keyed):
-        word = cursor.value_or_end(node.key, suggest_keys(context, node, place.path), end=end)
+        word = cursor.value_or_end(node.key, suggest_keys(context, node, place.path), end=end, known=known)
         if word is None:
             return False
         check_key(node, word)
@@ -49,10 +52,10 @@ def step(cursor: Cursor, context: Context, place: Place, *, end: bool, only_pres
     return True
 
 
-def walk(cursor: Cursor, context: Context, place: Place, *, only_present: bool = False, at_least: int = 0) -> None:
+def walk(cursor: Cursor, context: Context, place: Place, *, known: bool = False, at_least: int = 0) -> None:
     """Take the words of a path as far as they go; the line may end behind `at_least` words."""
     while not isinstance(place.node, Leaf):
-        if not step(cursor, context, place, end=len(place.words) >= at_least, only_present=only_present):
+        if not step(cursor, context, place, end=len(place.words) >= at_least, known=known):
             return
 
 

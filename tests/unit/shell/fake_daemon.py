@@ -274,7 +274,7 @@ class FakeDaemon:
     def _compare(self, tree: dict[str, Any], query: dict[str, str]) -> Any:
         base = self.revisions[int(query["revision"])] if "revision" in query else self.running
         old, new = flatten(mask(base)), flatten(mask(tree))
-        changes = [
+        changes: list[dict[str, Any]] = [
             {"path": list(path), "before": old.get(path), "after": new.get(path)}
             for path in dict.fromkeys([*old, *new])
             if path and old.get(path) != new.get(path)
@@ -299,7 +299,13 @@ class FakeDaemon:
             raise Problem(422, "Invalid configuration", *wrong, detail="nothing was changed")
         changed = tree != self.running
         plan = [{"subsystem": "firewall", "action": "change", "before": "", "after": "", "impact": "none"}]
-        answer: dict[str, Any] = {"revision": None, "plan": plan if changed else [], "impact": "none", "warnings": [], "seconds": 0.01}
+        answer: dict[str, Any] = {
+            "revision": None,
+            "plan": plan if changed else [],
+            "impact": "none",
+            "warnings": [],
+            "seconds": 0.01,
+        }
         if body["check"] or not changed:
             return {**answer, "not_applied": [], "confirm_seconds": None}
         self.before = self.running
