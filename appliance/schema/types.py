@@ -23,7 +23,7 @@ def parse_address(value: Any) -> IPAddress:
     if isinstance(value, IPv4Address | IPv6Address):
         return value
     try:
-        if not isinstance(value, str):
+        if not isinstance(value, str) or "%" in value:
             raise ValueError
         return ip_address(value.strip())
     except ValueError:
@@ -34,7 +34,8 @@ def parse_network(value: Any) -> IPNetwork:
     """Parse an address or a CIDR; host bits must be zero (a lone address is its /32 or /128)."""
     if isinstance(value, IPv4Network | IPv6Network):
         return value
-    if not isinstance(value, str):
+    if not isinstance(value, str) or "%" in value:
+        # A zone index (RFC 4007) means something on one node only.
         raise refuse("not an address or network", "an address or CIDR, as 192.0.2.0/24")
     try:
         return ip_network(value.strip())
