@@ -106,6 +106,7 @@ class Tally:
         self.seen: set[str] = set()
         self.longest_gap = 0.0
         self.error: str | None = None
+        self.end: float | None = None
         self._last = time.monotonic()
 
     def answer(self, message: str) -> None:
@@ -117,8 +118,9 @@ class Tally:
         self.seen.add(message.split(maxsplit=1)[0])
 
     def result(self) -> dict[str, object]:
-        """Give the summary; a silence that lasts to the end counts."""
-        self.longest_gap = max(self.longest_gap, time.monotonic() - self._last)
+        """Give the summary; a silence that lasts to the end of the sending counts."""
+        end = time.monotonic() if self.end is None else self.end
+        self.longest_gap = max(self.longest_gap, end - self._last)
         return {
             "sent": self.sent,
             "received": self.received,
@@ -142,6 +144,7 @@ def flow(kind: str, host: str, port: int, interval: float, seconds: float) -> di
 
     client = plug()
     start = time.monotonic()
+    tally.end = start + seconds
     print("started", file=sys.stderr, flush=True)
     while (now := time.monotonic()) < start + seconds + 1.0:
         due = start + tally.sent * interval
