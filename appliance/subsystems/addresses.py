@@ -34,8 +34,11 @@ class Addresses(ItemSubsystem[AddressOn]):
         host.netlink.add_address(item)
 
     def remove(self, host: Host, item: AddressOn) -> None:
-        """Remove the address; a route of ours that hung on it is put back by its own step's verification."""
+        """Remove the address, and put back those of our routes that the kernel took along with it."""
+        before = host.netlink.routes()
         host.netlink.delete_address(item)
+        for route in before - host.netlink.routes():
+            host.netlink.replace_route(route)
 
     def observe(self, host: Host, wanted: frozenset[AddressOn]) -> frozenset[AddressOn]:
         """Read which of the wanted addresses are there; others may be the VIPs' or somebody else's."""

@@ -18,6 +18,9 @@ SELF_PRIORITY = 33000
 """After the main table's rule (32766): the gateway's own traffic uses the private gateway when main has no answer."""
 
 RouteItem = RouteTo | PolicyRule
+METRIC_BASE = {4: 0, 6: 1024}
+"""IPv6 has no metric 0: the kernel takes 1024 for it (linux/ipv6_route.h, IP6_RT_PRIO_USER)."""
+
 ANYWHERE = {4: ip_network("0.0.0.0/0"), 6: ip_network("::/0")}
 
 
@@ -38,13 +41,14 @@ def configured_routes(view: NodeView) -> Iterator[RouteTo]:
             public = view.public is not None and device == view.public.device
             by_metric[hop.metric].append(Hop(gateway, device, hop.weight, onlink=public))
         for metric, hops in sorted(by_metric.items()):
-            yield RouteTo(destination, tuple(hops), metric)
+            yield RouteTo(destination, tuple(hops), METRIC_BASE[destination.version] + metric)
     if view.public is None:
         return
     for gateway in view.public.gateways:
         destination = ANYWHERE[gateway.version]
         if destination not in view.config.routes:
-            yield RouteTo(destination, (Hop(gateway, view.public.device, onlink=True),))
+            way = Hop(gateway, view.public.device, onlink=True)
+            yield RouteTo(destination, (way,), METRIC_BASE[gateway.version])
 
 
 def by_public_nic(view: NodeView, route: RouteTo) -> bool:
@@ -68,7 +72,8 @@ class Routes(ItemSubsystem[RouteItem]):
                 if any(gateway == address.ip for address in view.private.addresses):
                     continue
                 hop = Hop(gateway, view.private.device)
-                items.add(RouteTo(ANYWHERE[gateway.version], (hop,), table=SELF_TABLE))
+                metric = METRIC_BASE[gateway.version]
+                items.add(RouteTo(ANYWHERE[gateway.version], (hop,), metric, SELF_TABLE))
                 items.add(PolicyRule(SELF_PRIORITY, SELF_TABLE, gateway.version, "lo"))
         return frozenset(items)
 

@@ -14,7 +14,7 @@ from appliance.engine.ports import Hop, Host, RouteTo
 from appliance.engine.step import Difference, Impact, Phase, Step
 from appliance.schema.types import IPAddress
 from appliance.schema.zones import HaMode, TrackedNic
-from appliance.subsystems.routes import by_public_nic, configured_routes, spell_route
+from appliance.subsystems.routes import METRIC_BASE, by_public_nic, configured_routes, spell_route
 from appliance.subsystems.templating import TEMPLATES
 from appliance.subsystems.view import NodeView, Pair, PeeringView
 
@@ -171,8 +171,10 @@ def _routes(view: NodeView, pair: Pair) -> Iterator[RouteTo]:
     metric = _metric(view, pair)
     for route in configured_routes(view):
         if by_public_nic(view, route):
-            source = _own(tuple(item.ip for item in pair.public), route.destination.version)
-            yield RouteTo(route.destination, route.hops, metric + 100 * route.metric, source=source)
+            version = route.destination.version
+            source = _own(tuple(item.ip for item in pair.public), version)
+            rank = route.metric - METRIC_BASE[version]
+            yield RouteTo(route.destination, route.hops, metric + 100 * rank, source=source)
     for peering in view.peerings:
         yield from _peering_routes(view, peering, pair, metric)
 

@@ -119,7 +119,7 @@ class Rtnetlink:
 
     def replace_route(self, route: RouteTo) -> None:
         """Add a route, or replace the one of the same table, destination and metric."""
-        with self._doing(f"route {route.destination}"):
+        with self._doing(f"route {route.destination} {_ways(route)}"):
             self._ip.route("replace", **self._route_words(route))
 
     def delete_route(self, route: RouteTo) -> None:
@@ -192,6 +192,13 @@ class Rtnetlink:
             except NetlinkError as error:
                 if error.code not in fine:
                     raise ApplyFailed(f"{what}: {error.args[1] if len(error.args) > 1 else error}") from error
+
+
+def _ways(route: RouteTo) -> str:
+    """Name a route's next hops, for an error."""
+    return ", ".join(
+        f"via {hop.gateway} dev {hop.device}" if hop.gateway else f"dev {hop.device}" for hop in route.hops
+    )
 
 
 def _prefix(item: AddressOn) -> int:
