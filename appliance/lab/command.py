@@ -144,7 +144,9 @@ def _exec(arguments: argparse.Namespace) -> int:
 
 def _shell(arguments: argparse.Namespace) -> int:
     shell = os.environ.get("SHELL", "/bin/sh")
-    return _become(_attach(arguments), arguments.node, [shell], {"PS1": SHELL_PROMPT})
+    # bash's own start file would put its prompt over ours, which says where one is.
+    plain = ["--norc"] if Path(shell).name == "bash" else []
+    return _become(_attach(arguments), arguments.node, [shell, *plain], {"PS1": SHELL_PROMPT})
 
 
 def _become(lab: Lab, node: str, command: list[str], more: dict[str, str]) -> int:
