@@ -6,7 +6,13 @@ import argparse
 import sys
 from pathlib import Path
 
-PARTS = {"nft": "firewall", "keepalived": "vips", "routes": "routes", "sysctl": "sysctl"}
+PARTS = {
+    "nft": "firewall",
+    "keepalived": "vips",
+    "conntrackd": "state_sync",
+    "routes": "routes",
+    "sysctl": "sysctl",
+}
 """Parts by the subsystem that renders them."""
 
 

@@ -22,6 +22,7 @@ CLOUD_CONFIG_TYPE = "text/cloud-config"
 MAX_BYTES = 16 * 1024 * 1024
 
 _MIME_HEADER = re.compile(r"(content-type|mime-version|content-transfer-encoding):", re.IGNORECASE)
+_OTHER_FORM = re.compile(r"#(!.*|include.*|cloud-(boothook|config-archive|config-jsonp)|part-handler|# template:.*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ def load_user_data(data: bytes, source: str) -> Loaded:
 
 def load_text(text: str, source: str) -> Loaded:
     """Read user-data that was unpacked and decoded already; raises `InvalidFile` with all problems at once."""
-    body = _mime_body(text, source) if _MIME_HEADER.match(text.lstrip("\n")) else _plain_body(text)
+    body = _mime_body(text, source) if _MIME_HEADER.match(text.lstrip("\n")) else _plain_body(text, source)
     parsed = parse_text(body.text, source, body.first_line)
     root = parsed.root
     if not isinstance(root.value, dict):
@@ -88,20 +89,31 @@ def _decode(data: bytes, source: str) -> str:
     return text.replace("\r\n", "\n")
 
 
-def _plain_body(text: str) -> _Body:
+def _plain_body(text: str, source: str) -> _Body:
+    other = _OTHER_FORM.match(text)
+    if other:
+        # To YAML it would be a comment, and the file an empty configuration.
+        raise _refuse(
+            source, 1, f"a form of user-data that holds no configuration: {other[0]}", "#cloud-config or MIME"
+        )
     return _Body(text, cloud_config=text.startswith("#cloud-config"))
 
 
 def _mime_body(text: str, source: str) -> _Body:
-    message = email.message_from_string(text)
     bodies = []
-    for part in message.walk():
-        kind = part.get_content_type()
-        if kind not in (CONFIG_TYPE, CLOUD_CONFIG_TYPE) or part.is_multipart():
+    at = 0
+    for part in email.message_from_string(text).walk():
+        payload = part.get_payload()
+        if not isinstance(payload, str):
             continue
-        body = _part_body(part, text, source)
-        if kind == CONFIG_TYPE or re.search(rf"^{KEY}:", body.text, re.MULTILINE):
-            bodies.append(body)
+        # A part's body stands as it is after the empty line that ends its header.
+        at = max(text.find(f"\n\n{payload}", at), 0) + 2
+        kind = part.get_content_type()
+        if kind in (CONFIG_TYPE, CLOUD_CONFIG_TYPE):
+            body = _part_body(part, payload, text.count("\n", 0, at) + 1, source)
+            if kind == CONFIG_TYPE or re.search(rf"^{KEY}:", body.text, re.MULTILINE):
+                bodies.append(body)
+        at += len(payload)
     if not bodies:
         raise _refuse(source, 1, "no part with a configuration", f"a part {CONFIG_TYPE}")
     if len(bodies) > 1:
@@ -109,15 +121,12 @@ def _mime_body(text: str, source: str) -> _Body:
     return bodies[0]
 
 
-def _part_body(part: email.message.Message, text: str, source: str) -> _Body:
-    """Give a part's text; only one that stands in the file as it is has lines of the file."""
-    payload = part.get_payload()
-    raw = payload if isinstance(payload, str) else ""
-    at = text.find(raw)
-    cloud_config = part.get_content_type() == CLOUD_CONFIG_TYPE
-    if part.get("content-transfer-encoding", "7bit").strip().lower() in ("7bit", "8bit", "binary"):
-        return _Body(raw, text.count("\n", 0, max(at, 0)) + 1, cloud_config or raw.startswith("#cloud-config"))
-    decoded = part.get_payload(decode=True)
-    data = decoded if isinstance(decoded, bytes) else b""
-    inner = _decode(_unpack(data, source), source)
-    return _Body(inner, 1, cloud_config or inner.startswith("#cloud-config"))
+def _part_body(part: email.message.Message, payload: str, first_line: int, source: str) -> _Body:
+    """Give a part's text; the lines of one that is encoded count from its own first."""
+    encoding = part.get("content-transfer-encoding", "7bit").strip().lower()
+    if encoding not in ("7bit", "8bit", "binary"):
+        decoded = part.get_payload(decode=True)
+        payload = _decode(_unpack(decoded if isinstance(decoded, bytes) else b"", source), source)
+        first_line = 1
+    is_cloud_config = part.get_content_type() == CLOUD_CONFIG_TYPE or payload.startswith("#cloud-config")
+    return _Body(payload, first_line, is_cloud_config)
