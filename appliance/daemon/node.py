@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from appliance.agents.agent import Agent, Roll, VrrpRole
+from appliance.agents.nexthops import NextHopAgent
 from appliance.api.app import build_app
 from appliance.api.server import listen, serve
 from appliance.config.store import Author, Store, StoreDamaged
@@ -25,6 +26,7 @@ from appliance.subsystems.view import NodeFacts, NodeView, build_view
 from appliance.system.host import open_host
 from appliance.system.inspect import IpInspect
 from appliance.system.paths import Paths
+from appliance.system.probe import ArpProber
 from appliance.system.vrrp_events import VrrpEvents
 
 log = logging.getLogger(__name__)
@@ -50,10 +52,11 @@ def run(root: str, version: str) -> int:
     )
     gateway = Gateway(host, Store(host.files, str(paths.state)), make_model(facts))
     boot = start(gateway, seed, facts)
-    node = make_node(gateway, host, facts, boot, version)
+    agents = make_agents(host, paths)
+    node = make_node(gateway, host, facts=facts, boot=boot, version=version, agents=agents)
     write_banner(node, paths)
     gateway.listeners.append(lambda kind, _event: write_banner_after(kind, boot, node, paths))
-    roll = Roll(make_agents(host, paths))
+    roll = Roll(agents)
     events = follow_vrrp(roll, host, paths)
     gateway.listeners.append(lambda kind, _event: roll.configure(node.view()) if kind == "commit" else None)
     roll.configure(node.view())
@@ -67,7 +70,7 @@ def run(root: str, version: str) -> int:
 
 def make_agents(host: Host, paths: Paths) -> tuple[Agent, ...]:
     """Make the agents of a node."""
-    return ()
+    return (NextHopAgent(host, ArpProber()),)
 
 
 def follow_vrrp(roll: Roll, host: Host, paths: Paths) -> VrrpEvents:
@@ -118,7 +121,9 @@ def close(gateway: Gateway, facts: NodeFacts) -> None:
         log.error("the closed state could not be set in full: %s", error)
 
 
-def make_node(gateway: Gateway, host: Host, facts: NodeFacts, boot: Boot, version: str) -> Node:
+def make_node(
+    gateway: Gateway, host: Host, *, facts: NodeFacts, boot: Boot, version: str, agents: tuple[Agent, ...]
+) -> Node:
     """Bind what the operations look at."""
     cache: dict[str, Any] = {"config": None, "view": None}
 
@@ -131,7 +136,8 @@ def make_node(gateway: Gateway, host: Host, facts: NodeFacts, boot: Boot, versio
         found: NodeView = cache["view"]
         return found
 
-    return Node(gateway, host, IpInspect(), facts, view, lambda: boot.problems, version)
+    by_name = {agent.name: agent for agent in agents}
+    return Node(gateway, host, IpInspect(), facts, view, by_name, lambda: boot.problems, version)
 
 
 def current(facts: NodeFacts, host: Host) -> NodeFacts:

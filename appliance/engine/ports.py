@@ -13,6 +13,9 @@ Network = IPv4Network | IPv6Network
 ROUTE_PROTOCOL = 250
 """The protocol number that marks our routes and rules (rtnetlink(7)); no other is ever touched."""
 
+AGENT_PROTOCOL = 251
+"""Marks the routes that the daemon's agents set between commits, which no commit verifies."""
+
 MAIN_TABLE = 254
 SELF_TABLE = 251
 """The table that serves the gateway's own traffic only (semantics S3)."""
@@ -124,9 +127,9 @@ class Netlink(Protocol):
 
     def delete_address(self, item: AddressOn) -> None: ...
 
-    def replace_route(self, route: RouteTo) -> None: ...
+    def replace_route(self, route: RouteTo, protocol: int = ROUTE_PROTOCOL) -> None: ...
 
-    def delete_route(self, route: RouteTo) -> None: ...
+    def delete_route(self, route: RouteTo, protocol: int = ROUTE_PROTOCOL) -> None: ...
 
     def add_rule(self, rule: PolicyRule) -> None: ...
 

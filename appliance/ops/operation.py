@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from appliance.agents.agent import Agent
 from appliance.engine.gateway import Gateway
 from appliance.engine.ports import Host
 from appliance.schema.types import Role
@@ -75,6 +76,8 @@ class Node:
     inspect: Inspect
     facts: NodeFacts
     view: Callable[[], NodeView | None]
+    agents: Mapping[str, Agent]
+    """The daemon's agents by name, for what they know."""
     problems: Callable[[], tuple[str, ...]]
     """What is wrong since start, in plain words: a refused seed, a revision that no longer applies."""
     version: str

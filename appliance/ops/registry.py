@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from appliance.ops import clear, firewall, show
+from appliance.ops import clear, firewall, nexthops, show
 from appliance.ops.operation import Operation
 
 OPERATIONS: dict[tuple[str, ...], Operation] = {
-    operation.words: operation for operation in (*show.OPERATIONS, *firewall.OPERATIONS, *clear.OPERATIONS)
+    operation.words: operation
+    for operation in (*show.OPERATIONS, *firewall.OPERATIONS, *nexthops.OPERATIONS, *clear.OPERATIONS)
 }
 
 

@@ -166,8 +166,8 @@ def _metric(view: NodeView, pair: Pair) -> int:
     return FIRST_METRIC + (0 if pair.home else 1 + foreign.index(pair.zone))
 
 
-def _routes(view: NodeView, pair: Pair) -> Iterator[RouteTo]:
-    """Give the routes that are there only while a pair is held: by the public NIC, and to the peers' subnets."""
+def pair_routes(view: NodeView, pair: Pair) -> Iterator[RouteTo]:
+    """Give the routes by the public NIC as they are while a pair is held."""
     metric = _metric(view, pair)
     for route in configured_routes(view):
         if by_public_nic(view, route):
@@ -175,8 +175,13 @@ def _routes(view: NodeView, pair: Pair) -> Iterator[RouteTo]:
             source = _own(tuple(item.ip for item in pair.public), version)
             rank = route.metric - METRIC_BASE[version]
             yield RouteTo(route.destination, route.hops, metric + 100 * rank, source=source)
+
+
+def _routes(view: NodeView, pair: Pair) -> Iterator[RouteTo]:
+    """Give the routes that are there only while a pair is held: by the public NIC, and to the peers' subnets."""
+    yield from pair_routes(view, pair)
     for peering in view.peerings:
-        yield from _peering_routes(view, peering, pair, metric)
+        yield from _peering_routes(view, peering, pair, _metric(view, pair))
 
 
 def _peering_routes(view: NodeView, peering: PeeringView, pair: Pair, metric: int) -> Iterator[RouteTo]:

@@ -117,12 +117,12 @@ class Rtnetlink:
 
     # -- routes --------------------------------------------------------------------------------------------------
 
-    def replace_route(self, route: RouteTo) -> None:
+    def replace_route(self, route: RouteTo, protocol: int = ROUTE_PROTOCOL) -> None:
         """Add a route, or replace the one of the same table, destination and metric."""
         with self._doing(f"route {route.destination} {_ways(route)}"):
-            self._ip.route("replace", **self._route_words(route))
+            self._ip.route("replace", proto=protocol, **self._route_words(route))
 
-    def delete_route(self, route: RouteTo) -> None:
+    def delete_route(self, route: RouteTo, protocol: int = ROUTE_PROTOCOL) -> None:
         """Remove a route of ours; a missing one is fine."""
         with self._doing(f"remove route {route.destination}", errno.ESRCH, errno.ENODEV):
             self._ip.route(
@@ -131,7 +131,7 @@ class Rtnetlink:
                 dst=str(route.destination),
                 table=route.table,
                 priority=route.metric,
-                proto=ROUTE_PROTOCOL,
+                proto=protocol,
             )
 
     def _route_words(self, route: RouteTo) -> dict[str, Any]:
@@ -140,7 +140,6 @@ class Rtnetlink:
             "dst": str(route.destination),
             "table": route.table,
             "priority": route.metric,
-            "proto": ROUTE_PROTOCOL,
         }
         if route.source is not None:
             words["prefsrc"] = str(route.source)
