@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -116,6 +117,36 @@ def test_new_guard_releases_what_it_finds(nodes: Pair) -> None:
     a.start()
     until(lambda: moved(a, b), "pair a on b")
     until(lambda: home(a, b), "both pairs at home again")
+
+
+@pytest.mark.parametrize("options", [[], ["--release"]], ids=["second guard", "release by hand"])
+def test_running_guard_is_not_disturbed(nodes: Pair, options: list[str]) -> None:
+    a, b = nodes
+    before = (a.pid("keepalived"), a.pid("vrrp"), a.status().restarts)
+    argv = [sys.executable, "-m", "appliance.system.guard", "--root", str(a.root), *options]
+    result = subprocess.run(["ip", "netns", "exec", a.netns, *argv], capture_output=True, timeout=30, check=False)
+    assert result.returncode == (0 if options else 1)
+    assert (a.pid("keepalived"), a.pid("vrrp"), a.status().restarts) == before
+    assert home(a, b)
+
+
+def test_guard_spares_a_stranger_behind_a_stale_pid_file(nodes: Pair) -> None:
+    a, b = nodes
+    a.stop()
+    stranger = b.pid("vrrp")
+    a.files.pid_files["vrrp"].write_text(str(stranger))
+    a.start()
+    until(lambda: home(a, b), "both pairs at home")
+    assert b.pid("vrrp") == stranger
+
+
+def test_flushed_ruleset_gets_its_counter_back(nodes: Pair) -> None:
+    a, _b = nodes
+    restarts = a.status().restarts
+    run("ip", "netns", "exec", a.netns, "nft", "delete", "table", "inet", "kawaii_guard")
+    until(lambda: "kawaii_guard" in run("ip", "netns", "exec", a.netns, "nft", "list", "tables"), "the counter")
+    time.sleep(1.0)
+    assert a.status().restarts == restarts
 
 
 def test_terminated_guard_resigns(nodes: Pair) -> None:

@@ -5,6 +5,7 @@ rtnetlink(7), linux/netfilter/nf_tables.h.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
@@ -79,12 +80,13 @@ def delete_address(address: str, device: str) -> bool:
 def flush_routes() -> None:
     """Remove the routes that keepalived has set; those with a source address went with it already."""
     for family in ("-4", "-6"):
-        subprocess.run(
-            ["ip", family, "route", "flush", "table", "all", "proto", KEEPALIVED],
-            capture_output=True,
-            timeout=_TIMEOUT * 5,
-            check=False,
-        )
+        with contextlib.suppress(subprocess.TimeoutExpired):  # the addresses, which matter more, are off by now
+            subprocess.run(
+                ["ip", family, "route", "flush", "table", "all", "proto", KEEPALIVED],
+                capture_output=True,
+                timeout=_TIMEOUT * 5,
+                check=False,
+            )
 
 
 def install_counter() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from dataclasses import asdict, dataclass, replace
@@ -48,14 +49,25 @@ class GuardFiles:
         """Make the directory."""
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o755)
 
+    def lock(self) -> int | None:
+        """Take the guard's lock for the life of this process; None where another process has it (flock(2))."""
+        descriptor = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        return descriptor
+
     def pid(self, name: str) -> int | None:
-        """Give the id of a keepalived process that lives; a stale file, or one of another program, gives None."""
+        """Give the id of a process of our keepalived that lives; a stale file, or another's process, gives None."""
         try:
             pid = int(self.pid_files[name].read_text(encoding="ascii"))
-            command = Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip()
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         except (OSError, ValueError):
             return None
-        return pid if command == "keepalived" else None
+        # The name would not do: a number is soon used again, and a lab has many a keepalived.
+        return pid if os.fsencode(self.pid_files["keepalived"]) in words else None
 
     def write_status(self, status: Status) -> None:
         """Replace the status file."""

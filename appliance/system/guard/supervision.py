@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from appliance.system.guard import kernel
 from appliance.system.guard.child import keepalived_argv, refusal, spawn
+from appliance.system.guard.counter import AdvertCounter
 from appliance.system.guard.facts import Facts, digest_of, read_facts
 from appliance.system.guard.probe import Prober
 from appliance.system.guard.release import facts_of, kill_left_over, release, release_left_over, say
@@ -41,6 +42,7 @@ class Guard:
         self._status = Status(os.getpid())
         self._child: subprocess.Popen[bytes] | None = None
         self._facts = Facts()
+        self._counter = AdvertCounter()
         self._watchdog: Watchdog | None = None
         self._prober: Prober | None = None
         self._started = 0.0
@@ -126,7 +128,10 @@ class Guard:
             return str(error)
         candidate = self._files.directory / "candidate.conf"
         replace_file(candidate, text)
-        return refusal(candidate)
+        try:
+            return refusal(candidate)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return f"keepalived -t: {error}"
 
     def _reload(self, child: subprocess.Popen[bytes], facts: Facts, digest: str) -> None:
         both = tuple(dict.fromkeys([*self._facts.addresses, *facts.addresses]))
@@ -144,7 +149,7 @@ class Guard:
         for path in self._files.pid_files.values():
             path.unlink(missing_ok=True)  # a stale one makes keepalived refuse to start
         self._use(facts)
-        kernel.install_counter()
+        self._counter.install()
         self._started = time.monotonic()
         self._child = spawn(keepalived_argv(self._files), self._files.directory)
         self._report(
@@ -156,7 +161,7 @@ class Guard:
         self._facts = facts
         hosts = set(facts.addresses)
         self._watchdog = Watchdog(
-            facts.advert_int, kernel.advertisements, lambda: not hosts.isdisjoint(kernel.addresses())
+            facts.advert_int, self._counter.read, lambda: not hosts.isdisjoint(kernel.addresses())
         )
         if self._prober is not None and self._prober.probe != facts.probe:
             self._prober.close()

@@ -45,19 +45,21 @@ class Watchdog:
             return None
         if now - self._since < self._patience:
             return None
-        if not self._held():
+        # The second count: it may have become master since the first one.
+        if not self._held() or self._sent() != count:
             self._since = now
             return None
         return f"no advertisement for {now - self._since:.2f} s"
 
     def _stopped(self, now: float, pids: tuple[int, ...]) -> str | None:
+        """Believe two looks in a row: unlike silence, a stop by a signal is no matter of waiting one's turn."""
         if not any(process_state(pid) == "T" for pid in pids):
             self._stopped_since = None
             return None
         if self._stopped_since is None:
             self._stopped_since = now
         silence = now - self._stopped_since
-        return f"stopped for {silence:.2f} s" if silence >= self._patience else None
+        return f"stopped for {silence:.2f} s" if silence >= self.interval else None
 
 
 def process_state(pid: int) -> str:
