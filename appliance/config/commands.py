@@ -31,7 +31,7 @@ def to_change_commands(old: Tree, new: Tree) -> list[str]:
         if change.after is ABSENT:
             commands.append(f"delete {spell_path(change.path)}")
             continue
-        if isinstance(change.after, list) and change.before is not ABSENT:
+        if isinstance(change.after, list | dict) and change.before is not ABSENT:
             commands.append(f"delete {spell_path(change.path)}")
         commands += [f"set {words}" for words in _spell_change(change.path, change.after)]
     return commands
@@ -42,6 +42,12 @@ def compare(old: Tree, new: Tree) -> list[str]:
     lines = []
     for change in diff(old, new):
         gone, come = _side(change, change.before), _side(change, change.after)
+        if isinstance(change.before, dict) and isinstance(change.after, dict):
+            place = spell_path(change.path)
+            lines += [
+                f"- {place} in order: {', '.join(change.before)}",
+                f"+ {place} in order: {', '.join(change.after)}",
+            ]
         if _hides_secret(change):
             lines += [f"- {line}" for line in gone] + [f"+ {line}" for line in come]
             continue

@@ -11,6 +11,9 @@ from appliance.schema.problem import Path
 from appliance.schema.refusal import child_shape
 from appliance.schema.shape import Keyed, Part, Shape, root_shape
 
+ORDERED = frozenset({("netcfg", "zones")})
+"""Where the order of named entries means something: the first zone is the default, the next ones stand in."""
+
 
 class _Absent:
     """Stands for nothing: None would be a value."""
@@ -38,6 +41,9 @@ def diff(old: Any, new: Any, path: Path = ()) -> Iterator[Change]:
     if not (isinstance(old, dict) and isinstance(new, dict)):
         if not same(old, new):
             yield Change(path, old, new)
+        return
+    if path in ORDERED and [word for word in old if word in new] != [word for word in new if word in old]:
+        yield Change(path, old, new)
         return
     for word, child in old.items():
         if word not in new:

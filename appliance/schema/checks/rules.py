@@ -217,17 +217,10 @@ def _source_ranges(rule: NatRule, groups: Groups, family: int) -> list[tuple[int
 
 def ingress_shadowed(config: Config, rules: Mapping[int, IngressRule]) -> Findings:
     """An ingress rule for a protocol and port that a NAT rule takes is without effect there."""
-    if not rules:
-        return
-    spans: dict[tuple[int, str], list[tuple[int, int, int]]] = defaultdict(list)
-    for number, nat in config.nat_rules.items():
-        if not nat.disabled:
-            ranges = (ports_of(nat, config.groups) or PortList(())).ranges
-            spans[nat.destination.version, nat.protocol] += [(low, high, number) for low, high in ranges]
-    lookups = {lane: _first_overlap(found) for lane, found in spans.items()}
+    lookups = _nat_ports(config) if rules and config.nat_rules else {}
     for number, rule in rules.items():
         ports = ports_of(rule, config.groups)
-        if rule.disabled or ports is None or not lookups:
+        if rule.disabled or ports is None:
             continue
         networks = networks_of(rule.source, config.groups)
         lanes = [(family, rule.protocol) for family in ({4} if networks is None else {n.version for n in networks})]
@@ -237,6 +230,16 @@ def ingress_shadowed(config: Config, rules: Mapping[int, IngressRule]) -> Findin
             yield warning(
                 ("ingress_rules", str(number)), f"nat_rules {by} takes these packets first", f"{rule.protocol} {ports}"
             )
+
+
+def _nat_ports(config: Config) -> dict[tuple[int, str], Callable[[int, int], int | None]]:
+    """Index the ports that NAT rules take, by family and protocol."""
+    spans: dict[tuple[int, str], list[tuple[int, int, int]]] = defaultdict(list)
+    for number, rule in config.nat_rules.items():
+        if not rule.disabled:
+            ranges = (ports_of(rule, config.groups) or PortList(())).ranges
+            spans[rule.destination.version, rule.protocol] += [(low, high, number) for low, high in ranges]
+    return {lane: _first_overlap(found) for lane, found in spans.items()}
 
 
 def _first_overlap(spans: list[tuple[int, int, int]]) -> Callable[[int, int], int | None]:
