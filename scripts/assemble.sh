@@ -77,7 +77,7 @@ ESP
     grub-editenv "$WORK/grubenv" set slot=a
     # shellcheck disable=SC2016 # GRUB's variables, not the shell's
     printf 'search --no-floppy --label KAWAII-ESP --set=root\nset prefix=($root)/grub\nconfigfile $prefix/grub.cfg\n' >"$WORK/start.cfg"
-    grub-mkimage -O x86_64-efi -p /grub -c "$WORK/start.cfg" -o "$WORK/BOOTX64.EFI" "${MODULES[@]}"
+    grub-mkimage -O x86_64-efi -p /grub -c "$WORK/start.cfg" -o "$WORK/BOOTX64.EFI" efi_gop "${MODULES[@]}"
     truncate -s $((ESP_SIZE * SECTOR)) "$WORK/esp"
     mkfs.vfat --invariant -i 4B415749 -n KAWAII-ESP "$WORK/esp" >/dev/null
     mmd -i "$WORK/esp" ::EFI ::EFI/BOOT ::grub

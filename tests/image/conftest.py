@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,13 +81,13 @@ class Region:
 def region(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Region]:
     """Boot the image once, as acme's gateway in eu-west-a, until its boot is through."""
     directory = tmp_path_factory.mktemp("vm")
-    nodes = {"inst-a", "kiwi-1", "internet", "public-host"}
+    nodes = {"inst-a", "kiwi-1", "kiwi-2", "internet"}
     machines = Machines(f"vm{os.getpid()}", directory, nodes=nodes, gateways={"gw-a"}, probe=True)
     with machines:
         vm = machines.vms["gw-a"]
         try:
-            probe = Probe(vm.probe_socket, 200)
-            wait_until(vm, "boot through", lambda: boot_is_through(probe), 200)
+            probe = Probe(vm.probe_socket, 300)
+            wait_until(vm, "boot through", lambda: boot_is_through(probe), 300)
             yield Region(machines, Host(ProbeBackend(probe)))
         finally:
             (ROOT / "build/vm-serial.log").write_bytes(vm.serial_log.read_bytes())
@@ -132,18 +131,3 @@ def serve(region: Region) -> Iterator[Serve]:
     for server in servers:
         server.kill()
         server.wait()
-
-
-@pytest.fixture
-def eventually() -> Callable[[Callable[[], bool], float], bool]:
-    """Poll a condition with a deadline in seconds."""
-
-    def poll(check: Callable[[], bool], timeout: float) -> bool:
-        deadline = time.monotonic() + timeout
-        while not check():
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.25)
-        return True
-
-    return poll

@@ -1,14 +1,12 @@
 """One gateway booted from the image with the acme seed: it closes, seeds, holds its pair, and carries packets."""
 
 import json
-import re
-from collections.abc import Callable
 
 import pytest
 
 from tests.image.conftest import Region, Serve
 
-pytestmark = [pytest.mark.vm, pytest.mark.xdist_group("vm"), pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.vm, pytest.mark.xdist_group("vm"), pytest.mark.timeout(700)]
 
 
 def test_cloud_init_is_done_and_not_degraded(region: Region) -> None:
@@ -71,9 +69,10 @@ def test_the_seed_was_committed(holding: Region) -> None:
 
 
 def test_the_gateway_holds_its_vip_pair(holding: Region) -> None:
-    addresses = holding.inside.check_output("ip -4 -br addr")
-    assert re.search(r"^ens3 .*\b4\.5\.6\.10/", addresses, re.MULTILINE), addresses
-    assert re.search(r"^ens4 .*\b10\.50\.201\.252/", addresses, re.MULTILINE), addresses
+    links = json.loads(holding.inside.check_output("ip -j -4 address"))
+    held = {link["ifname"]: {address["local"] for address in link["addr_info"]} for link in links}
+    assert "4.5.6.10" in held["ens3"]
+    assert "10.50.201.252" in held["ens4"]
 
 
 def test_it_forwards_once_the_rules_are_loaded(holding: Region) -> None:
@@ -100,11 +99,9 @@ def test_a_packet_from_an_instance_leaves_with_the_zone_s_public_address(holding
     assert holding.reaches("inst-a", "198.51.100.10", 8080) == "4.5.6.10"
 
 
-def test_a_packet_to_the_public_address_reaches_the_instance(
-    holding: Region, serve: Serve, eventually: Callable[[Callable[[], bool], float], bool]
-) -> None:
+def test_a_packet_to_the_public_address_reaches_the_instance(holding: Region, serve: Serve) -> None:
     serve("inst-a", "10.50.201.20", 443)
-    assert eventually(lambda: holding.reaches("internet", "4.5.6.10", 443) is not None, 20)
+    assert holding.reaches("internet", "4.5.6.10", 443) == "10.50.201.252"
 
 
 def test_a_port_without_a_rule_is_closed(holding: Region, serve: Serve) -> None:
