@@ -13,6 +13,7 @@ from appliance.schema.problem import InvalidConfig
 COMMANDS = (
     "appliance.cli.files",
     "appliance.cli.render",
+    "appliance.cli.remote",
     "appliance.lab.command",
 )
 """Modules that add their subcommands by ``register(subparsers)``, each setting ``run(args) -> int``."""
