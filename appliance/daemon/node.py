@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from appliance.agents.agent import Agent, Roll, VrrpRole
+from appliance.agents.consent import ConsentAgent
 from appliance.agents.nexthops import NextHopAgent
 from appliance.api.app import build_app
 from appliance.api.server import listen, serve
@@ -22,7 +23,9 @@ from appliance.ops.show import VRRP_STATES
 from appliance.schema.problem import InvalidConfig
 from appliance.sources.userdata import load_user_data
 from appliance.subsystems.bootstrap import bootstrap_artefacts
+from appliance.subsystems.firewall.input import CONSENT_PORT
 from appliance.subsystems.view import NodeFacts, NodeView, build_view
+from appliance.system.consent_socket import ConsentSockets
 from appliance.system.host import open_host
 from appliance.system.inspect import IpInspect
 from appliance.system.paths import Paths
@@ -70,7 +73,7 @@ def run(root: str, version: str) -> int:
 
 def make_agents(host: Host, paths: Paths) -> tuple[Agent, ...]:
     """Make the agents of a node."""
-    return (NextHopAgent(host, ArpProber()),)
+    return NextHopAgent(host, ArpProber()), ConsentAgent(host, ConsentSockets(CONSENT_PORT))
 
 
 def follow_vrrp(roll: Roll, host: Host, paths: Paths) -> VrrpEvents:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from appliance.ops import clear, firewall, nexthops, show
+from appliance.ops import clear, firewall, nexthops, peering, show
 from appliance.ops.operation import Operation
 
 OPERATIONS: dict[tuple[str, ...], Operation] = {
     operation.words: operation
-    for operation in (*show.OPERATIONS, *firewall.OPERATIONS, *nexthops.OPERATIONS, *clear.OPERATIONS)
+    for operation in (
+        *show.OPERATIONS,
+        *firewall.OPERATIONS,
+        *nexthops.OPERATIONS,
+        *peering.OPERATIONS,
+        *clear.OPERATIONS,
+    )
 }
 
 
