@@ -181,7 +181,7 @@ class ConsentAgent:
         opening = _opening(partner)
         now = time.monotonic()
         talks = [talk for other, talk in self._talks.items() if _same(other, partner)]
-        seconds = max((int(talk.remaining(now)) for talk in talks), default=0)
+        seconds = max((round(talk.remaining(now)) for talk in talks), default=0)
         fresh = opening in self._opened and now < self._opened[opening] + REFRESH
         if fresh or seconds < 1 or any(talk.withdrawn for talk in talks):
             return
