@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from appliance.schema.firewall import IngressRule
 from appliance.schema.services import Listen
 from appliance.subsystems.firewall.match import FAMILIES, Family, Matcher, any_of, enabled, log, network_set, quoted
@@ -24,6 +26,9 @@ def render_input(draft: Draft, scope: Scope, matcher: Matcher) -> None:
     """Render the input hook: closed but for what the chains it leads to open."""
     draft.chain("input", Hook("filter", "input", "filter", "drop"))
     draft.rule("input", 'iifname "lo" accept')
+    # Before the state of flows: our own advertisements make a flow, whose "replies" would come by any NIC, with any TTL.
+    draft.rule("input", "meta l4proto 112 goto input_vrrp")
+    _render_vrrp(draft, scope)
     draft.rule("input", "ct state established,related accept")
     _render_neighbours(draft, scope)
     dispatch: list[str] = []
@@ -127,7 +132,7 @@ def _render_private(draft: Draft, scope: Scope) -> None:
             for family in peer.families:
                 theirs = f"{family.keyword} saddr {peer.sources_set(family)}"
                 draft.rule("input_private", theirs, f"goto {peer.name}/input")
-    _render_gateways(draft, scope)
+    _render_state_sync(draft, scope)
     draft.rule("input_private", ECHO[4], draft.counter("pings"), "accept")
     if any(family.version == 6 for family in scope.each_private_family()):
         draft.rule("input_private", ECHO[6], draft.counter("pings"), "accept")
@@ -145,8 +150,23 @@ def _render_private(draft: Draft, scope: Scope) -> None:
         draft.rule("input_private", services_match, draft.counter("management"), "accept")
 
 
-def _render_gateways(draft: Draft, scope: Scope) -> None:
-    """Accept VRRP (RFC 9568: TTL 255) and state synchronisation from the other zones' gateways only."""
+def _render_vrrp(draft: Draft, scope: Scope) -> None:
+    """Accept VRRP (RFC 9568: TTL 255) from the other zones' gateways only."""
+    draft.chain("input_vrrp")
+    for hops, source in _gateways(scope):
+        draft.rule("input_vrrp", source, hops, draft.counter("vrrp"), "accept")
+    draft.rule("input_vrrp", draft.counter("vrrp_dropped"), "drop")
+
+
+def _render_state_sync(draft: Draft, scope: Scope) -> None:
+    """Accept state synchronisation from the other zones' gateways only."""
+    if scope.view.config.ha.conntrack_sync:
+        for _hops, source in _gateways(scope):
+            draft.rule("input_private", source, f"udp dport {SYNC_PORT}", draft.counter("state_sync"), "accept")
+
+
+def _gateways(scope: Scope) -> Iterator[tuple[str, str]]:
+    """Give the matches of the other zones' gateways: the hop limit of a neighbour, and where they send from."""
     private = scope.view.private
     if private is None:
         return
@@ -155,9 +175,7 @@ def _render_gateways(draft: Draft, scope: Scope) -> None:
         source = f'iifname "{private.device}" {keyword} saddr {neighbour.address}'
         if neighbour.mac:
             source += f" ether saddr {neighbour.mac}"
-        draft.rule("input_private", source, hops, "meta l4proto 112", draft.counter("vrrp"), "accept")
-        if scope.view.config.ha.conntrack_sync:
-            draft.rule("input_private", source, f"udp dport {SYNC_PORT}", draft.counter("state_sync"), "accept")
+        yield hops, source
 
 
 def _render_peers(draft: Draft, scope: Scope) -> None:

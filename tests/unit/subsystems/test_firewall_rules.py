@@ -74,10 +74,16 @@ def test_a_group_without_addresses_of_a_family_matches_nothing() -> None:
 def test_vrrp_is_accepted_from_peers_addresses_only_with_ttl_255_and_their_mac_where_stated() -> None:
     tree = two_zones()
     tree["netcfg"]["zones"]["b"] = {**tree["netcfg"]["zones"]["b"], "mac": "52:54:00:00:00:0b"}
-    vrrp = [rule for rule in all_rules(rules_of(tree)) if "112" in rule]
-    assert len(vrrp) == 1
-    for word in ('iifname "ens4"', "ip saddr 10.50.201.12", "ether saddr 52:54:00:00:00:0b", "ip ttl 255"):
-        assert word in vrrp[0]
+    ruleset = rules_of(tree)
+    accepted, dropped = chain_of(ruleset, "input_vrrp")
+    for word in ('iifname "ens4"', "ip saddr 10.50.201.12", "ether saddr 52:54:00:00:00:0b", "ip ttl 255", "accept"):
+        assert word in accepted
+    assert dropped.endswith("drop")
+
+
+def test_vrrp_is_judged_before_the_state_of_flows() -> None:
+    rules = chain_of(rules_of(two_zones()), "input")
+    assert rules.index("meta l4proto 112 goto input_vrrp") < rules.index("ct state established,related accept")
 
 
 def test_state_synchronisation_is_closed_when_it_is_off() -> None:
