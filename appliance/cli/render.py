@@ -9,6 +9,7 @@ from pathlib import Path
 PARTS = {
     "nft": "firewall",
     "keepalived": "vips",
+    "swanctl": "ipsec",
     "conntrackd": "state_sync",
     "routes": "routes",
     "sysctl": "sysctl",

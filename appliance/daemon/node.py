@@ -9,6 +9,7 @@ from typing import Any
 from appliance.agents.agent import Agent, Roll, VrrpRole
 from appliance.agents.consent import ConsentAgent
 from appliance.agents.nexthops import NextHopAgent
+from appliance.agents.tunnels import TunnelAgent
 from appliance.api.app import build_app
 from appliance.api.server import listen, serve
 from appliance.config.store import Author, Store, StoreDamaged
@@ -73,7 +74,8 @@ def run(root: str, version: str) -> int:
 
 def make_agents(host: Host, paths: Paths) -> tuple[Agent, ...]:
     """Make the agents of a node."""
-    return NextHopAgent(host, ArpProber()), ConsentAgent(host, ConsentSockets(CONSENT_PORT))
+    tunnels = TunnelAgent(host).started()
+    return NextHopAgent(host, ArpProber()), ConsentAgent(host, ConsentSockets(CONSENT_PORT)), tunnels
 
 
 def follow_vrrp(roll: Roll, host: Host, paths: Paths) -> VrrpEvents:

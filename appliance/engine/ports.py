@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from typing import Any, Protocol
@@ -121,6 +122,8 @@ class Netlink(Protocol):
 
     def add_macvlan(self, name: str, parent: str, mac: str) -> None: ...
 
+    def add_xfrm(self, name: str, if_id: int) -> None: ...
+
     def delete_link(self, name: str) -> None: ...
 
     def add_address(self, item: AddressOn) -> None: ...
@@ -198,6 +201,54 @@ class Files(Protocol):
         """Give the names in a directory, sorted; a missing one is empty."""
 
 
+class Vici(Protocol):
+    """charon by VICI: connections and secrets one by one, messages as nested mappings of texts (README.vici).
+
+    Names and identities are printable ASCII.  Everything raises `MissingTool` where charon does not answer, and
+    `ApplyFailed` with charon's words where it refuses.
+    """
+
+    def ready(self, within: float) -> bool:
+        """Tell whether charon answers, at the latest after so many seconds."""
+
+    def connections(self) -> dict[str, dict[str, Any]]:
+        """Give the loaded connections by name, as list-conns reports them."""
+
+    def secrets(self) -> frozenset[str]:
+        """Give the ids of the loaded secrets."""
+
+    def load_connection(self, name: str, tree: Mapping[str, Any]) -> None: ...
+
+    def unload_connection(self, name: str) -> None:
+        """Unload a connection; a missing one is fine, its associations stay."""
+
+    def load_secret(self, identifier: str, secret: bytes, owners: Sequence[str]) -> None: ...
+
+    def unload_secret(self, identifier: str) -> None:
+        """Forget a secret; a missing one is fine."""
+
+    def associations(self) -> list[tuple[str, dict[str, Any]]]:
+        """Give the IKE associations with their connection's name, as list-sas reports them, oldest first."""
+
+    def initiate(self, name: str) -> None:
+        """Start a connection's child association, and its IKE association where needed; returns at once."""
+
+    def terminate(self, name: str, uniqueid: str | None = None) -> None:
+        """Destroy a connection's associations, or one of them, without waiting for the peer; none is fine."""
+
+    def install(self, name: str) -> None:
+        """Have packets for the far side start the connection."""
+
+    def uninstall(self, name: str) -> None:
+        """Take that back; where it is not so is fine."""
+
+    def follow(self, tell: Callable[[str | None, str], None], stopped: Callable[[], bool]) -> None:
+        """Tell what charon says of connections by name (None: of none) until stopped; an empty text: one came or went.
+
+        Returns when stopped; raises `MissingTool` when charon goes.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Host:
     """All ports of one node."""
@@ -208,5 +259,6 @@ class Host:
     vrrp: Vrrp
     state_sync: StateSync
     files: Files
+    vici: Vici
     features: frozenset[str] = field(default_factory=frozenset)
     """Kernel features found at start: "xfrm-interface", "esp", "nexthop", "flowtable"."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from appliance.ops import clear, firewall, nexthops, peering, show
+from appliance.ops import clear, firewall, ipsec, nexthops, peering, show
 from appliance.ops.operation import Operation
 
 OPERATIONS: dict[tuple[str, ...], Operation] = {
@@ -12,6 +12,7 @@ OPERATIONS: dict[tuple[str, ...], Operation] = {
         *firewall.OPERATIONS,
         *nexthops.OPERATIONS,
         *peering.OPERATIONS,
+        *ipsec.OPERATIONS,
         *clear.OPERATIONS,
     )
 }

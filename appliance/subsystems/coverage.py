@@ -9,7 +9,6 @@ def not_applied(config: Config) -> tuple[str, ...]:
     """Give the parts of a configuration that nothing acts on yet, as console paths."""
     parts = {
         "vpc_peerings": bool(config.vpc_peerings),
-        "ipsec": bool(config.ipsec),
         "remote_access": config.remote_access.enabled,
         "system ntp": bool(config.system.ntp),
         "system syslog": bool(config.system.syslog),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from appliance.engine.step import AnySubsystem
 from appliance.subsystems.addresses import Addresses
 from appliance.subsystems.firewall.subsystem import Firewall
+from appliance.subsystems.ipsec.subsystem import Ipsec
 from appliance.subsystems.links import Links
 from appliance.subsystems.logins import Logins
 from appliance.subsystems.routes import Routes
@@ -20,5 +21,6 @@ SUBSYSTEMS: tuple[AnySubsystem, ...] = (
     Routes(),
     StateSyncSubsystem(),
     VipSubsystem(),
+    Ipsec(),
     Logins(),
 )

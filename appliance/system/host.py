@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from appliance.engine.ports import Host
 from appliance.system.conntrackd import Conntrackd
+from appliance.system.features import kernel_features
 from appliance.system.files import DurableFiles
 from appliance.system.keepalived import Keepalived
 from appliance.system.netlink import Rtnetlink
@@ -11,6 +12,7 @@ from appliance.system.nft import NftProgram
 from appliance.system.paths import Paths
 from appliance.system.services import service_manager
 from appliance.system.sysctl import ProcSysctl
+from appliance.system.vici import Charon
 
 
 def open_host(paths: Paths) -> Host:
@@ -24,4 +26,6 @@ def open_host(paths: Paths) -> Host:
         vrrp=Keepalived(paths, services, files),
         state_sync=Conntrackd(paths, services, files),
         files=files,
+        vici=Charon(paths.vici_socket),
+        features=kernel_features(),
     )

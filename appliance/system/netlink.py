@@ -92,6 +92,14 @@ class Rtnetlink:
         with self._doing(f"make {name} on {parent}"):
             self._ip.link("add", ifname=name, kind="macvlan", link=index, macvlan_mode="bridge", address=mac)
 
+    def add_xfrm(self, name: str, if_id: int) -> None:
+        """Make the interface of an IPsec tunnel (ip-link(8), type xfrm); one of the same name and kind is kept."""
+        found = self.links().get(name)
+        if found is not None and found.kind == "xfrm":
+            return
+        with self._doing(f"make {name}"):
+            self._ip.link("add", ifname=name, kind="xfrm", xfrm_if_id=if_id)
+
     def delete_link(self, name: str) -> None:
         """Remove a virtual link; a missing one is fine."""
         found = self._ip_index(name)

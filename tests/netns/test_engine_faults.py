@@ -24,15 +24,22 @@ from appliance.system.netlink import Rtnetlink
 from appliance.system.nft import NftProgram
 from appliance.system.sysctl import ProcSysctl
 from tests.netns.scratch import scratch_namespace
+from tests.unit.subsystems.memory_charon import MemoryCharon
 
 pytestmark = pytest.mark.netns
 
 EXAMPLE = Path(__file__).parents[2] / "cloud-init/examples/acme-user-data.yaml"
 NICS = ("ens3", "ens4", "ens5", "ens6")
 ME = Change(Author("ann"))
-MUTATING = frozenset({"apply", "configure", "set", "write", "remove", "replace_route"}) | {
-    f"{verb}_{what}" for verb in ("set", "add", "delete") for what in ("link", "macvlan", "address", "route", "rule")
-}
+MUTATING = frozenset(
+    {"apply", "configure", "set", "write", "remove", "replace_route", "terminate"}
+    | {f"{verb}_{what}" for verb in ("load", "unload") for what in ("connection", "secret")}
+    | {
+        f"{verb}_{what}"
+        for verb in ("set", "add", "delete")
+        for what in ("link", "macvlan", "address", "route", "rule")
+    }
+)
 
 
 class MemoryVrrp:
@@ -123,7 +130,8 @@ class Node:
         self.vrrp = MemoryVrrp()
         self.sync = MemorySync()
         self.netlink = Rtnetlink()
-        self.host = Host(NftProgram(), self.netlink, ProcSysctl(), self.vrrp, self.sync, DurableFiles())
+        self.charon = MemoryCharon()
+        self.host = Host(NftProgram(), self.netlink, ProcSysctl(), self.vrrp, self.sync, DurableFiles(), self.charon)
         self.facts = NodeFacts(zone="eu-west-a", mtus=dict.fromkeys(NICS, 1500), keys_directory=str(directory / "ssh"))
         self.gateway = self.open(self.host)
         self.tree = load_file(EXAMPLE).tree
@@ -145,6 +153,7 @@ class Node:
             "forwarding": self.host.sysctl.get("net.ipv4.ip_forward"),
             "keepalived": self.vrrp.text,
             "conntrackd": self.sync.text,
+            "charon": self.charon.snapshot()[:2],
             "store": store,
         }
 
@@ -193,6 +202,8 @@ def changed(tree: dict[str, Any]) -> dict[str, Any]:
     tree = put(tree, ("interfaces", "private", "mtu"), "1400")
     tree = put(tree, ("interfaces", "private", "gateway"), "10.50.201.2")
     tree = put(tree, ("ha", "advert_int"), "0.5")
+    tree = put(tree, ("ipsec", "ACME Office", "dpd_timeout"), "20s")
+    tree = put(tree, ("ipsec", "ACME Office", "pre_shared_key"), "another")
     tree = put(tree, ("system", "users", "ann", "keys"), "ssh-ed25519 AAAA ann")
     return cut(tree, ("netcfg", "zones", "eu-west-b"))
 
@@ -214,7 +225,7 @@ def attempt(gateway: Gateway, tree: dict[str, Any]) -> str | None:
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("port", ["nft", "netlink", "vrrp", "state_sync", "files", "sysctl"])
+@pytest.mark.parametrize("port", ["nft", "netlink", "vrrp", "state_sync", "files", "sysctl", "vici"])
 def test_a_failing_port_leaves_everything_as_it_was(node: Node, port: str, late: bool) -> None:
     before = node.snapshot()
     target = without_zone_b(node.tree)
@@ -234,7 +245,7 @@ def test_a_failing_port_leaves_everything_as_it_was(node: Node, port: str, late:
     assert node.snapshot() != before
 
 
-@pytest.mark.parametrize("port", ["nft", "netlink", "vrrp", "state_sync"])
+@pytest.mark.parametrize("port", ["nft", "netlink", "vrrp", "state_sync", "vici"])
 def test_a_lying_port_is_found_out_and_everything_undone(node: Node, port: str) -> None:
     before = node.snapshot()
     gateway = node.open(replace(node.host, **{port: Lying(getattr(node.host, port))}))

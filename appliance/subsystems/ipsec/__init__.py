@@ -1,0 +1,1 @@
+"""IPsec tunnels: connections as charon takes them over VICI, one by one (semantics S9)."""
