@@ -103,13 +103,13 @@ class Conversation:
     """When the other end's last proof came."""
     began: float | None = None
     """When it began to agree."""
-    heard: float | None = None
-    """When anything made with our key came last."""
     mistaken: float | None = None
     """When something made with another key came last."""
     withdrawn: bool = False
     """The other end has taken its key back, and not proved itself since."""
     _asked: dict[bytes, float] = field(default_factory=dict)
+    """Our last challenges' nonces, and when they were sent: what a goodbye may answer, and a proof once."""
+    _proven: set[bytes] = field(default_factory=set)
     _theirs: deque[bytes] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
 
     def challenge(self, now: float) -> bytes:
@@ -127,27 +127,27 @@ class Conversation:
                 self.mistaken = now
             return message, None
         if message.kind is Kind.CHALLENGE:
-            self.heard = now
             if message.nonce not in self._theirs:
                 self._theirs.append(message.nonce)
             return Heard.CHALLENGE, self._answer(Kind.PROOF, message.nonce)
         self._forget(now)
         if message.answers not in self._asked:
             return Heard.NOTHING, None
-        self.heard = now
         if message.kind is Kind.GOODBYE:
             # Nothing that was on its way before it may undo it.
             self._asked.clear()
             self.proved, self.began, self.withdrawn = None, None, True
             return Heard.GOODBYE, None
-        del self._asked[message.answers]
+        if message.answers in self._proven:
+            return Heard.NOTHING, None
+        self._proven.add(message.answers)
         if not self.agreed(now):
             self.began = now
         self.proved, self.withdrawn = now, False
         return Heard.PROOF, None
 
     def goodbye(self) -> list[bytes]:
-        """Say that our key is withdrawn: one datagram for each of the last challenges, one of which is still open."""
+        """Say that our key is withdrawn: one datagram for each of the last challenges, the latest of which is young."""
         return [self._answer(Kind.GOODBYE, nonce) for nonce in self._theirs]
 
     def agreed(self, now: float) -> bool:
@@ -166,3 +166,4 @@ class Conversation:
 
     def _forget(self, now: float) -> None:
         self._asked = {nonce: asked for nonce, asked in self._asked.items() if asked > now - NONCE_LIFE}
+        self._proven &= self._asked.keys()

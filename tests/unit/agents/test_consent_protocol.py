@@ -151,6 +151,13 @@ def test_a_goodbye_ends_the_agreement_at_once() -> None:
     assert acme.receive(late, 2.2) == (Heard.NOTHING, None)
 
 
+def test_a_goodbye_answers_a_challenge_that_was_proven_before() -> None:
+    acme, marvelous = ends()
+    agree(acme, marvelous, 1.0)
+    assert [acme.receive(datagram, 1.5)[0] for datagram in marvelous.goodbye()] == [Heard.GOODBYE]
+    assert not acme.agreed(1.5)
+
+
 def test_a_goodbye_is_good_even_after_old_challenges_were_played_to_its_sender_again() -> None:
     acme, marvelous = ends()
     old = acme.challenge(1.0)
