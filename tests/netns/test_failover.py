@@ -134,3 +134,10 @@ def _parent(pid: int) -> int:
 
 def _group(pid: int) -> int:
     return int(_stat(pid)[2])
+
+
+def test_pair_moves_with_kawaiid_dead_too(whole: Lab) -> None:
+    whole.kill("gw-a", "kawaiid", signal.SIGKILL)
+    whole.kill("gw-a", "keepalived", signal.SIGKILL)
+    whole.wait_for(lambda: moved_to_b(whole), TAKE_OVER, "pair a on gw-b and gone from gw-a")
+    assert reached(whole, "inst-a", "tcp", INTERNET, 443) == "4.5.6.10"
