@@ -25,6 +25,8 @@ class Problem:
     text: str
     severity: str = "error"
     line: int | None = None
+    found: str = ""
+    accepted: str = ""
 
 
 class Refused(Exception):
@@ -57,6 +59,8 @@ def parse_problems(source: Json) -> tuple[Problem, ...]:
             string(item.get("text")),
             string(item.get("severity"), "error"),
             integer(item.get("line")),
+            string(item.get("found")),
+            string(item.get("accepted")),
         )
         for item in documents(source)
     )

@@ -117,6 +117,11 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class ShowCommits:
+    """Show the revisions."""
+
+
+@dataclass(frozen=True, slots=True)
 class Configure:
     """Enter configuration mode."""
 
@@ -160,6 +165,7 @@ Command: TypeAlias = (
     | Save
     | Discard
     | Run
+    | ShowCommits
     | Configure
     | Status
     | Leave

@@ -104,6 +104,8 @@ def _refused(error: Refused, written: Sequence[Written], *, echo: bool) -> Compl
         elif found and column is None:
             column, number = found[1].start, found[0].number
         lines.append(("warning: " if problem.severity == "warning" else "") + clean(spell_problem(problem)))
+        near = nearest(problem.found.strip('"'), problem.accepted.split(", ")) if problem.found else ""
+        lines += [f"did you mean {clean(near)}?"] if near else []
     about = [text for text in (error.title, error.detail) if text]
     if not any(written_down.ops for written_down in written) or not lines:
         lines.append(clean(": ".join(about)))

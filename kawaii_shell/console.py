@@ -14,6 +14,7 @@ from kawaii_shell.document import Document
 from kawaii_shell.files import OwnFiles
 from kawaii_shell.grammar import Choice
 from kawaii_shell.mirror import Mirror
+from kawaii_shell.names import NONE, Names, names_of
 
 FRESH = 3.0  # seconds that live values are kept
 
@@ -34,7 +35,7 @@ class Console:
         self._deadline: float | None = None
         self._mirror: Mirror | None = None
         self._running: tuple[float, Mirror] | None = None
-        self._values: dict[str, tuple[float, list[Choice]]] = {}
+        self._values: dict[str, tuple[float, Names]] = {}
         self._await_confirm(self.who.confirm_seconds)
 
     # -- what the parser asks ----------------------------------------------------------------------------------------
@@ -43,28 +44,28 @@ class Console:
         """Give what the parser needs to know."""
         return Context(self.grammar, self, self.who.role, self.session is not None, self.path)
 
-    def values(self, source: str) -> list[Choice]:
+    def values(self, source: str) -> Names:
         """Give live values, at most a few seconds old; none where the daemon has none to give."""
         return self._cached(source, lambda: self.daemon.values(source))
 
-    def revisions(self) -> list[Choice]:
+    def revisions(self) -> Names:
         """Give the revisions that can be loaded."""
         return self._cached("/revisions", self.daemon.revisions)
 
-    def files_saved(self) -> list[Choice]:
+    def files_saved(self) -> Names:
         """Give the user's own files."""
-        return [Choice(name) for name in self.files.names()]
+        return Names(self.files.names())
 
-    def keys(self, path: Path) -> list[Choice]:
+    def keys(self, path: Path) -> Names:
         """Give the names under a path of the candidate, or of the running configuration outside of it."""
         mirror = self._mirror or self._mirror_of_running()
         return mirror.keys(path)
 
-    def _cached(self, name: str, fetch: Callable[[], list[Choice]]) -> list[Choice]:
-        since, values = self._values.get(name, (-FRESH, []))
+    def _cached(self, name: str, fetch: Callable[[], list[Choice]]) -> Names:
+        since, values = self._values.get(name, (-FRESH, NONE))
         if time.monotonic() - since > FRESH:
             with suppress(Refused, Unreachable):
-                values = fetch()
+                values = names_of(fetch())
             self._values[name] = (time.monotonic(), values)
         return values
 

@@ -6,22 +6,23 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from kawaii_shell.commands import Path
-from kawaii_shell.grammar import Choice, Choices, Grammar, Keyed, Leaf, Node, Section
+from kawaii_shell.grammar import Choices, Grammar, Keyed, Leaf, Node, Section
+from kawaii_shell.names import Names
 
 
 class Known(Protocol):
     """What exists, asked for only while a word is being completed."""
 
-    def values(self, source: str) -> list[Choice]:
+    def values(self, source: str) -> Names:
         """Give live values: interfaces, zones, tunnels, whatever the daemon offers under `source`."""
 
-    def keys(self, path: Path) -> list[Choice]:
+    def keys(self, path: Path) -> Names:
         """Give the names under `path` in the candidate: settings given, keys of a list, items of a leaf-list."""
 
-    def revisions(self) -> list[Choice]:
+    def revisions(self) -> Names:
         """Give the revisions that can be loaded."""
 
-    def files_saved(self) -> list[Choice]:
+    def files_saved(self) -> Names:
         """Give the user's own saved files."""
 
 
@@ -41,7 +42,7 @@ class Context:
 
     def present(self, section: Section, path: Path) -> Choices:
         """Give those settings of a section that the candidate has; all of them where it has none."""
-        given = {choice.word for choice in self.known.keys(path)}
+        given = set(self.known.keys(path).words)
         return Choices(choice for choice in section.choices.all if choice.word in given) if given else section.choices
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from kawaii_shell.grammar import Choice, Choices, Value
+from kawaii_shell.names import Names, join, names_of
 from kawaii_shell.words import Word
 
 NOTHING = Choices(())
-Suggest = Callable[[], Iterable[Choice]]
+Suggest = Callable[[], Names]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +26,12 @@ class Expected:
     end: bool = False
     known: bool = False
 
-    def offers(self) -> list[Choice]:
+    def offers(self) -> Names:
         """Give the words known to fit, keywords first; asks the daemon where values are live."""
-        offers = [choice for choice in self.choices.all if not choice.hidden]
+        fixed = names_of(self.choices.all)
         if self.value:
-            offers += self.value.enum.all
-        if self.suggest:
-            seen = {choice.word for choice in offers}
-            offers += [choice for choice in self.suggest() if choice.word not in seen]
-        return offers
+            fixed = join(fixed, names_of(self.value.enum.all))
+        return join(fixed, self.suggest()) if self.suggest else fixed
 
 
 class Expecting(Exception):

@@ -132,13 +132,16 @@ class Daemon:
         """Keep the commit that waits; give its revision."""
         return integer(self.client.post("/v1/confirm").get("revision"))
 
+    def commits(self) -> list[Document]:
+        """Fetch the revisions, each with when, who, why."""
+        return documents(document(self.client.get("/v1/revisions")).get("revisions"))
+
     def revisions(self) -> list[Choice]:
-        """Fetch the revisions as choices: number, and when, who, why."""
-        found = documents(document(self.client.get("/v1/revisions")).get("revisions"))
+        """Fetch the revisions as choices."""
         fields = ("when", "user", "comment")
         return [
             Choice(string(each.get("number")), "  ".join(string(each.get(name)) for name in fields).rstrip())
-            for each in found
+            for each in self.commits()
         ]
 
     def run(self, run: Run) -> Document:

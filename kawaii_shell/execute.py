@@ -22,11 +22,20 @@ from kawaii_shell.commands import (
     Run,
     Save,
     Show,
+    ShowCommits,
     Status,
 )
 from kawaii_shell.console import Console
 from kawaii_shell.document import Document, Json
-from kawaii_shell.forms import answer_commit, answer_status, guess_format, json_patch, mark_changes, paint_marks
+from kawaii_shell.forms import (
+    answer_commit,
+    answer_commits,
+    answer_status,
+    guess_format,
+    json_patch,
+    mark_changes,
+    paint_marks,
+)
 from kawaii_shell.listing import explain, overview
 from kawaii_shell.screen import Page, clean, render_answer
 
@@ -61,6 +70,8 @@ def execute(console: Console, command: Command, terminal: Terminal) -> Answer | 
             answer = answer_operation(console.daemon.run(command))
         case Show(path, running):
             answer = _show(console, None if running else console.session, path)
+        case ShowCommits():
+            answer = answer_commits(console.daemon.commits())
         case Help(text):
             answer = explain(text + " ", console.context()) if text else overview(console.context())
         case Explain(text):

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from kawaii_shell.answer import Answer
 from kawaii_shell.daemon import Outcome, WhoAmI
-from kawaii_shell.document import Document, Json, documents, string, strings
+from kawaii_shell.document import Document, Json, documents, number, string, strings
 from kawaii_shell.screen import Page, clean, render_table
 
-PLAN = (
-    ("subsystem", "Subsystem"),
-    ("action", "Action"),
-    ("before", "Before"),
-    ("after", "After"),
-    ("impact", "Impact"),
+COMMITS = (
+    ("number", "Revision"),
+    ("when", "When"),
+    ("user", "User"),
+    ("way", "Way"),
+    ("confirmed", "Confirmed"),
+    ("comment", "Comment"),
 )
 
 
@@ -95,7 +97,7 @@ def _spell_commit(outcome: Outcome, page: Page, *, check: bool) -> str:
         names = ", ".join(clean(name) for name in outcome.not_applied)
         parts.append(page.paint(f"not applied yet by this version: {names}", "warn"))
     if check:
-        parts += [render_table(PLAN, outcome.plan, page)] if outcome.plan else []
+        parts += [_spell_step(step, page) for step in outcome.plan]
         parts.append(f"configuration check succeeds: {_steps(outcome)}")
         return "\n".join(parts)
     took = f" in {outcome.seconds:.2f} s" if outcome.seconds is not None else ""
@@ -106,6 +108,27 @@ def _spell_commit(outcome: Outcome, page: Page, *, check: bool) -> str:
     if outcome.confirm_seconds is not None:
         parts.append(f"it goes back by itself in {outcome.confirm_seconds} s, unless you confirm or commit again")
     return "\n".join(parts)
+
+
+def _spell_step(step: Document, page: Page) -> str:
+    """Spell a step of a plan: what it does, and the lines that go and come."""
+    subsystem, action, impact = (clean(string(step.get(name))) for name in ("subsystem", "action", "impact"))
+    head = page.paint(f"{subsystem}: {action}", "strong") + (f" (impact: {impact})" if impact else "")
+    marked = mark_changes(string(step.get("before")), string(step.get("after")))
+    changed = [line for line in marked.split("\n") if line[:1] in ("+", "-") and line[1:].strip()]
+    return "\n".join([head, *(f"  {line}" for line in paint_marks("\n".join(changed), page).split("\n") if line)])
+
+
+def answer_commits(revisions: list[Document]) -> Answer:
+    """Make the answer of `show commits`."""
+    shown: list[Document] = [{**each, "when": _spell_time(each.get("when"))} for each in revisions]
+    return Answer(lambda page: render_table(COMMITS, shown, page), lambda: {"revisions": list(revisions)})
+
+
+def _spell_time(value: Json) -> str:
+    """Spell a moment, given in seconds of the epoch, in the zone of the terminal; text stays as it is."""
+    seconds = number(value)
+    return string(value) if seconds is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
 
 
 def _steps(outcome: Outcome) -> str:

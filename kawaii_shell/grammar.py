@@ -194,8 +194,12 @@ def _parse_operations(source: Json) -> Words:
         )
         for item in documents(source)
     ]
+    # The tree's own grammar makes `show configuration PATH`; all else the daemon offers goes before the console's own.
+    offered = [operation for operation in offered if operation.words != CONFIGURATION]
+    known = {operation.words for operation in offered}
+    own = [operation for operation in OWN if operation.words not in known]
     root = Words()
-    for operation in sorted([*offered, *OWN], key=lambda operation: operation.words):
+    for operation in sorted([*offered, *own], key=lambda operation: operation.words):
         at = root
         for word in operation.words:
             at = at.following.setdefault(word, Words(help=VERBS.get(word, "") if at is root else ""))
@@ -216,6 +220,7 @@ VERBS = {
     "test": "Ask what would happen",
 }
 
+CONFIGURATION = ("show", "configuration")
 OWN = tuple(
     # `conf` means configure to every fingertip: confirm is understood in operational mode, not offered.
     Operation(words, text, (), role, method="", hidden=words == ("confirm",))
@@ -225,7 +230,8 @@ OWN = tuple(
         (("exit",), "Leave the console", "view"),
         (("help",), "Explain the console, or a command", "view"),
         (("quit",), "Leave the console", "view"),
-        (("show", "configuration"), "Show the running configuration, or a part of it", "view"),
+        (("show", "commits"), "Show the revisions: when, who, why", "view"),
+        (CONFIGURATION, "Show the running configuration, or a part of it", "view"),
         (("status",), "Show who and where you are, and what is pending", "view"),
     )
 )

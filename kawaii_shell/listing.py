@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kawaii_shell.answer import Answer, plain_answer, spell_json
 from kawaii_shell.context import Context
 from kawaii_shell.cursor import Expected, WordError
 from kawaii_shell.document import Document, Json
-from kawaii_shell.grammar import Choice, Value, plain
+from kawaii_shell.grammar import Value
+from kawaii_shell.names import Names, join, names_of
 from kawaii_shell.parser import expected_at_end
 from kawaii_shell.screen import Page, clean, width_of, wrap
 from kawaii_shell.values import BOOLEANS, accepted_range
@@ -35,9 +35,9 @@ def complete(line: str, context: Context) -> Completion:
     begun, expected = expected_at_end(line, context)
     offers = _fitting(begun, expected)
     before, own = line[: begun.start], _may_be_own(expected)
-    if len(offers) == 1 and not (own and begun.text in ("", offers[0].word)):
-        return Completion(before + spell(offers[0].word) + " ")
-    common = _common_beginning([choice.word for choice in offers])
+    if len(offers.words) == 1 and not (own and begun.text in ("", offers.words[0])):
+        return Completion(before + spell(offers.words[0]) + " ")
+    common = offers.common()
     if len(common) > len(begun.text) and not (own and not begun.text):
         whole = spell(common)
         # An opening quote stays open while the word is not whole: the user types on.
@@ -57,15 +57,11 @@ def overview(context: Context) -> Answer:
     return Answer(lambda page: f"{HELP}\n\n{commands.text(page)}", commands.data)
 
 
-def _fitting(begun: Word, expected: Expected) -> list[Choice]:
-    start = plain(begun.text)
+def _fitting(begun: Word, expected: Expected) -> Names:
     offers = expected.offers()
     if expected.value and expected.value.type == "bool" and not expected.value.enum:
-        offers += BOOLEANS.all
-    fitting = [choice for choice in offers if plain(choice.word).startswith(start)]
-    if fitting or not expected.value:
-        return fitting
-    return [choice for choice in offers if choice.word.casefold().startswith(begun.text.casefold())]
+        offers = join(offers, names_of(BOOLEANS.all))
+    return offers.beginning(begun.text)
 
 
 def _may_be_own(expected: Expected) -> bool:
@@ -74,37 +70,27 @@ def _may_be_own(expected: Expected) -> bool:
     return value is not None and not expected.known and not value.enum and value.type != "bool"
 
 
-def _common_beginning(words: Sequence[str]) -> str:
-    if not words:
-        return ""
-    low, high = min(words), max(words)
-    length = next((at for at, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), min(len(low), len(high)))
-    return low[:length]
-
-
-def _listing(begun: Word, expected: Expected, offers: list[Choice]) -> Answer:
+def _listing(begun: Word, expected: Expected, offers: Names) -> Answer:
     def text(page: Page) -> str:
         return "\n".join(["Possible completions:", *_lines(expected, offers, page)])
 
-    data: Document = {
-        "begun": begun.text,
-        "words": [{"word": choice.word, "help": choice.help} for choice in offers],
-        "end": expected.end,
-    }
-    if expected.value:
-        data["value"] = _value_data(expected.value)
-    return Answer(text, lambda: data, paged=False)
+    def data() -> Json:
+        words: list[Json] = [{"word": word, "help": offers.explain(word)} for word in offers.words]
+        value = {"value": _value_data(expected.value)} if expected.value else {}
+        return {"begun": begun.text, "words": words, "end": expected.end, **value}
+
+    return Answer(text, data, paged=False)
 
 
-def _lines(expected: Expected, offers: list[Choice], page: Page) -> list[str]:
+def _lines(expected: Expected, offers: Names, page: Page) -> list[str]:
     rows: list[tuple[str, str]] = []
     if expected.value and not expected.value.enum:
         rows += _value_rows(expected.value)
     elif expected.value:
         rows += [("", text) for text in [_facts(expected.value)] if text]
-    rows += [(clean(spell(choice.word)), clean(choice.help)) for choice in offers[:SHOWN]]
-    if len(offers) > SHOWN:
-        rows.append(("...", f"and {len(offers) - SHOWN} more: type a little of it"))
+    rows += [(clean(spell(word)), clean(offers.explain(word))) for word in offers.words[:SHOWN]]
+    if len(offers.words) > SHOWN:
+        rows.append(("...", f"and {len(offers.words) - SHOWN} more: type a little of it"))
     if expected.end:
         rows += [("<Enter>", "Execute this command"), ("|", "Pipe the output through a command")]
     column = min(32, max([COLUMN, *(width_of(word) + 2 for word, _ in rows)]))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from kawaii_shell.client import Refused, Unreachable
 from kawaii_shell.commands import Op, Path
 from kawaii_shell.document import Document, Json, document, string
-from kawaii_shell.grammar import Choice
+from kawaii_shell.names import NONE, Names
 
 
 class Mirror:
@@ -41,14 +41,15 @@ class Mirror:
         self._generation += 1
         self._tree = self._thread = None
 
-    def keys(self, path: Path) -> list[Choice]:
+    def keys(self, path: Path) -> Names:
         """Give the names under `path`, each with the beginning of what it holds; for a leaf-list its items."""
         at: Json = self._whole()
         for part in path:
             at = at.get(part) if isinstance(at, dict) else None
         if isinstance(at, dict):
-            return [Choice(key, _summary(below)) for key, below in at.items()]
-        return [Choice(str(item)) for item in at] if isinstance(at, list) else []
+            entries = at
+            return Names(list(at), lambda key: _summary(entries.get(key)))
+        return Names([string(item) for item in at]) if isinstance(at, list) else NONE
 
     def apply(self, ops: tuple[Op, ...]) -> None:
         """Edit the tree as the daemon has edited the candidate."""

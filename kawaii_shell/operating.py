@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kawaii_shell.commands import Command, Configure, Confirm, Help, Leave, Path, Run, Show, Status
+from kawaii_shell.commands import Command, Configure, Confirm, Help, Leave, Path, Run, Show, ShowCommits, Status
 from kawaii_shell.context import Context
 from kawaii_shell.cursor import Cursor, Suggest, WordError
 from kawaii_shell.grammar import Choice, Choices, Operation, Value, Words
@@ -47,6 +47,7 @@ def _parse_own(cursor: Cursor, context: Context, operation: Operation) -> Comman
         path = place.path
     cursor.finish()
     own: dict[str, Command] = {
+        "commits": ShowCommits(),
         "configuration": Show(path, running=True),
         "configure": Configure(),
         "confirm": Confirm(),

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from kawaii_shell.commands import Path
 from kawaii_shell.context import Context
 from kawaii_shell.cursor import Cursor, Expected, Suggest, WordError
-from kawaii_shell.grammar import Choice, Keyed, Leaf, Node, Section, Value
+from kawaii_shell.grammar import Keyed, Leaf, Node, Section, Value
+from kawaii_shell.names import NONE, Names, join
 from kawaii_shell.values import convert
 from kawaii_shell.words import Word
 
@@ -70,12 +71,12 @@ def check_key(node: Keyed, word: Word) -> None:
 def suggest_keys(context: Context, node: Keyed, path: Path) -> Suggest:
     """Make the question which keys there are: the candidate's, and live ones where the grammar names a source."""
 
-    def suggest() -> list[Choice]:
-        return context.known.keys(path) + suggest_values(context, node.key)
+    def suggest() -> Names:
+        return join(context.known.keys(path), suggest_values(context, node.key))
 
     return suggest
 
 
-def suggest_values(context: Context, value: Value) -> list[Choice]:
+def suggest_values(context: Context, value: Value) -> Names:
     """Give the live values that would do."""
-    return context.known.values(value.live) if value.live else []
+    return context.known.values(value.live) if value.live else NONE

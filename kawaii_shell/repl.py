@@ -101,14 +101,14 @@ class Repl:
     def run(self) -> int:
         """Run until `exit`, Ctrl-D or the end of input; gives the exit code."""
         while not self.console.finished:
-            self._refresh()
             try:
+                self._refresh()
                 text = self._read()
                 if text is None:
                     break
                 self._run_text(text)
             except KeyboardInterrupt:
-                print("^C" if self._session is None else "")
+                print()
         return 0
 
     def _refresh(self) -> None:

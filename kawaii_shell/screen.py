@@ -90,7 +90,7 @@ def spell_cell(value: Json) -> str:
         return ", ".join(spell_cell(item) for item in value) or "-"
     if isinstance(value, dict):
         return ", ".join(f"{name} {spell_cell(item)}" for name, item in value.items()) or "-"
-    return clean(string(value))
+    return clean(string(value)).expandtabs(2)
 
 
 def render_answer(answer: Document, page: Page) -> str:

@@ -275,7 +275,9 @@ def test_a_dumb_terminal_gets_no_escape_at_all(terminal: Open, daemon: FakeDaemo
     shown.run("commit", "# ")
     assert b"\x1b" not in shown.raw
     assert daemon.running["egress_policy"] == "drop"
+    prompts = shown.text.count("[edit]")
     shown.send("\x03")
+    shown.until(lambda: shown.text.count("[edit]") > prompts)
     shown.prompt("# ")
     shown.send("\x04")
     assert shown.ended() == 0
