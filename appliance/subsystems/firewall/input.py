@@ -26,7 +26,7 @@ def render_input(draft: Draft, scope: Scope, matcher: Matcher) -> None:
     """Render the input hook: closed but for what the chains it leads to open."""
     draft.chain("input", Hook("filter", "input", "filter", "drop"))
     draft.rule("input", 'iifname "lo" accept')
-    # Before the state of flows: our own advertisements make a flow, whose "replies" would come by any NIC, with any TTL.
+    # Before the state of flows: our own advertisements make a flow, and its "replies" might have any TTL, MAC and NIC.
     draft.rule("input", "meta l4proto 112 goto input_vrrp")
     _render_vrrp(draft, scope)
     draft.rule("input", "ct state established,related accept")
