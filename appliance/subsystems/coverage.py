@@ -8,12 +8,7 @@ from appliance.schema.root import Config
 def not_applied(config: Config) -> tuple[str, ...]:
     """Give the parts of a configuration that nothing acts on yet, as console paths."""
     parts = {
-        "vpc_peerings": bool(config.vpc_peerings),
         "remote_access": config.remote_access.enabled,
-        "system ntp": bool(config.system.ntp),
-        "system syslog": bool(config.system.syslog),
-        "system dns": bool(config.system.dns),
-        "system timezone": config.system.timezone != "UTC",
         "services api": config.services.api.enabled,
         "services metrics": config.services.metrics.enabled,
         "services status_page": config.services.status_page.enabled,
