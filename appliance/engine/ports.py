@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from typing import Any, Protocol
 
+from appliance.schema.types import Role
+from appliance.schema.value import Secret
+
 Address = IPv4Address | IPv6Address
 HostAddress = IPv4Interface | IPv6Interface
 Network = IPv4Network | IPv6Network
@@ -201,6 +204,48 @@ class Files(Protocol):
         """Give the names in a directory, sorted; a missing one is empty."""
 
 
+class Machine(Protocol):
+    """What the machine under the gateway is told of itself: settings by name, each a text.
+
+    ``hostname`` and ``timezone`` are the words themselves; ``hosts``, ``resolver``, ``time-sources`` and ``syslog`` the
+    text of a file that a library or a daemon reads.
+    """
+
+    def get(self, setting: str) -> str | None:
+        """Give what is set, None where nothing is."""
+
+    def set(self, setting: str, value: str | None) -> None:
+        """Set it, or (None) take it back, and tell whoever reads it; raises `ApplyFailed`."""
+
+    def has_timezone(self, name: str) -> bool:
+        """Tell whether the machine knows a time zone of this name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A login with its role; no password: none but a key opens it."""
+
+    name: str
+    role: Role
+    password_hash: Secret | None = None
+
+
+class Accounts(Protocol):
+    """Logins: those in one of the groups of the roles are ours, all others are not touched."""
+
+    def ours(self) -> frozenset[Account]:
+        """Give our logins as they are."""
+
+    def foreign(self, name: str) -> bool:
+        """Tell whether a user or a group that is not ours has this name."""
+
+    def put(self, account: Account) -> None:
+        """Make a login, or give it this role and password; raises `ApplyFailed`."""
+
+    def remove(self, name: str) -> None:
+        """Remove a login and end its sessions; a missing one is fine; raises `ApplyFailed`."""
+
+
 class Vici(Protocol):
     """charon by VICI: connections and secrets one by one, messages as nested mappings of texts (README.vici).
 
@@ -260,5 +305,7 @@ class Host:
     state_sync: StateSync
     files: Files
     vici: Vici
+    machine: Machine
+    accounts: Accounts
     features: frozenset[str] = field(default_factory=frozenset)
     """Kernel features found at start: "xfrm-interface", "esp", "nexthop", "flowtable"."""

@@ -1,14 +1,27 @@
-"""The SSH keys each login may use: one file per login, where sshd_config(5) AuthorizedKeysFile points."""
+"""Logins: an account with a role for each, and the SSH keys that open it, one file per login (sshd_config(5))."""
 
 from __future__ import annotations
 
+import re
 from functools import partial
 
-from appliance.engine.ports import Host
+from appliance.engine.errors import Refused
+from appliance.engine.ports import Account, Host
 from appliance.engine.step import Difference, Impact, Phase, Step
+from appliance.schema.problem import InvalidConfig, Problem
+from appliance.schema.system import User
+from appliance.schema.types import Role
+from appliance.schema.value import MASK
+from appliance.subsystems.items import ItemSubsystem
 from appliance.subsystems.view import NodeFacts, NodeView
 
 DEFAULT_LOGIN = "kawaii"
+
+LOGIN = re.compile(r"(?![0-9]+$)[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}")
+"""Names that useradd(8) makes logins of: no more than 32 characters, and no number, which would pass for a user id."""
+
+HASHED = re.compile(r"\$[0-9a-z]+\$[!-9;-~]+\$[!-9;-~]+")
+"""A hash with its method and salt, as crypt(5) writes it; no colon, which ends a field of shadow(5)."""
 
 LoginKeys = frozenset[tuple[str, str]]
 """(path, text) of every file of ours."""
@@ -78,3 +91,60 @@ def _put(host: Host, path: str, text: str | None) -> None:
         host.files.remove(path)
     else:
         host.files.write(path, text, 0o644)
+
+
+class LoginAccounts(ItemSubsystem[Account]):
+    """Makes, changes and removes accounts; the default login is always there, for the datasource's keys open it."""
+
+    name = "accounts"
+    put_phase = Phase.SYSTEM
+    remove_phase = Phase.SYSTEM
+
+    def render(self, view: NodeView) -> frozenset[Account]:
+        """Give the accounts of a configuration; raises `InvalidConfig` for what no account can be made of."""
+        users = {DEFAULT_LOGIN: User(role=Role.CONFIGURE), **view.config.system.users}
+        problems = [problem for name, user in users.items() for problem in _problems(name, user)]
+        if problems:
+            raise InvalidConfig(problems)
+        return frozenset(Account(name, user.role, user.password_hash) for name, user in users.items())
+
+    def check(self, host: Host, artefact: frozenset[Account]) -> None:
+        """Refuse a name that a user or a group of the system has."""
+        for account in sorted(artefact, key=self.key):
+            if host.accounts.foreign(account.name):
+                raise Refused(
+                    f"system users {account.name}: the system has a user or group of this name", "another name"
+                )
+
+    def key(self, item: Account) -> str:
+        """A login has one account."""
+        return item.name
+
+    def spell(self, item: Account) -> str:
+        """Print the role, and that there is a password, never which."""
+        return f"{item.name} {item.role}" + (f" password {MASK}" if item.password_hash is not None else "")
+
+    def put(self, host: Host, item: Account) -> None:
+        """Make or change the account."""
+        host.accounts.put(item)
+
+    def remove(self, host: Host, item: Account) -> None:
+        """Remove the account, but never the one that came with the image."""
+        if item.name != DEFAULT_LOGIN:
+            host.accounts.remove(item.name)
+
+    def observe(self, host: Host, wanted: frozenset[Account]) -> frozenset[Account]:
+        """Read all accounts of ours."""
+        return host.accounts.ours()
+
+
+def _problems(name: str, user: User) -> list[Problem]:
+    found = []
+    path = ("system", "users", name)
+    if not LOGIN.fullmatch(name):
+        accepted = "letters, digits, '-', '_', '.', at most 32, not only digits"
+        found.append(Problem(path, "not a login name", found=name, accepted=accepted))
+    if user.password_hash is not None and not HASHED.fullmatch(user.password_hash.reveal()):
+        accepted = "what `mkpasswd` or `openssl passwd -6` prints"
+        found.append(Problem((*path, "password_hash"), "not a password hash", found=MASK, accepted=accepted))
+    return found

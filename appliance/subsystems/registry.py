@@ -7,8 +7,9 @@ from appliance.subsystems.addresses import Addresses
 from appliance.subsystems.firewall.subsystem import Firewall
 from appliance.subsystems.ipsec.subsystem import Ipsec
 from appliance.subsystems.links import Links
-from appliance.subsystems.logins import Logins
+from appliance.subsystems.logins import LoginAccounts, Logins
 from appliance.subsystems.routes import Routes
+from appliance.subsystems.settings import Settings
 from appliance.subsystems.state_sync import StateSyncSubsystem
 from appliance.subsystems.sysctl import Sysctls
 from appliance.subsystems.vips import VipSubsystem
@@ -22,5 +23,7 @@ SUBSYSTEMS: tuple[AnySubsystem, ...] = (
     StateSyncSubsystem(),
     VipSubsystem(),
     Ipsec(),
+    LoginAccounts(),
     Logins(),
+    Settings(),
 )

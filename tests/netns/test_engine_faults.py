@@ -19,7 +19,9 @@ from appliance.engine.gateway import Change, Gateway
 from appliance.engine.ports import Host, ServiceState
 from appliance.sources.userdata import load_file
 from appliance.subsystems.view import NodeFacts
+from appliance.system.accounts import RecordedAccounts
 from appliance.system.files import DurableFiles
+from appliance.system.machine import FileMachine
 from appliance.system.netlink import Rtnetlink
 from appliance.system.nft import NftProgram
 from appliance.system.sysctl import ProcSysctl
@@ -32,7 +34,7 @@ EXAMPLE = Path(__file__).parents[2] / "cloud-init/examples/acme-user-data.yaml"
 NICS = ("ens3", "ens4", "ens5", "ens6")
 ME = Change(Author("ann"))
 MUTATING = frozenset(
-    {"apply", "configure", "set", "write", "remove", "replace_route", "terminate"}
+    {"apply", "configure", "set", "write", "put", "remove", "replace_route", "terminate"}
     | {f"{verb}_{what}" for verb in ("load", "unload") for what in ("connection", "secret")}
     | {
         f"{verb}_{what}"
@@ -131,7 +133,18 @@ class Node:
         self.sync = MemorySync()
         self.netlink = Rtnetlink()
         self.charon = MemoryCharon()
-        self.host = Host(NftProgram(), self.netlink, ProcSysctl(), self.vrrp, self.sync, DurableFiles(), self.charon)
+        files = DurableFiles()
+        self.host = Host(
+            nft=NftProgram(),
+            netlink=self.netlink,
+            sysctl=ProcSysctl(),
+            vrrp=self.vrrp,
+            state_sync=self.sync,
+            files=files,
+            vici=self.charon,
+            machine=FileMachine(directory / "root", files),
+            accounts=RecordedAccounts(str(directory / "accounts.json"), files),
+        )
         self.facts = NodeFacts(zone="eu-west-a", mtus=dict.fromkeys(NICS, 1500), keys_directory=str(directory / "ssh"))
         self.gateway = self.open(self.host)
         self.tree = load_file(EXAMPLE).tree
@@ -143,7 +156,8 @@ class Node:
         return gateway
 
     def snapshot(self) -> dict[str, Any]:
-        store = {path.name: path.read_text() for path in sorted(self.directory.rglob("*")) if path.is_file()}
+        paths = [path for path in sorted(self.directory.rglob("*")) if path.is_file()]
+        store = {path.name: path.read_text() for path in paths if not path.is_symlink()}
         return {
             "nft": ruleset(),
             "addresses": sorted(str(item) for item in self.netlink.addresses()),
@@ -154,6 +168,8 @@ class Node:
             "keepalived": self.vrrp.text,
             "conntrackd": self.sync.text,
             "charon": self.charon.snapshot()[:2],
+            "zone": self.host.machine.get("timezone"),
+            "accounts": self.host.accounts.ours(),
             "store": store,
         }
 
@@ -205,6 +221,9 @@ def changed(tree: dict[str, Any]) -> dict[str, Any]:
     tree = put(tree, ("ipsec", "ACME Office", "dpd_timeout"), "20s")
     tree = put(tree, ("ipsec", "ACME Office", "pre_shared_key"), "another")
     tree = put(tree, ("system", "users", "ann", "keys"), "ssh-ed25519 AAAA ann")
+    tree = put(tree, ("system", "users", "kawaii", "role"), "operate")
+    tree = put(tree, ("system", "dns"), "10.50.201.7")
+    tree = put(tree, ("system", "timezone"), "Europe/Paris")
     return cut(tree, ("netcfg", "zones", "eu-west-b"))
 
 
@@ -225,14 +244,17 @@ def attempt(gateway: Gateway, tree: dict[str, Any]) -> str | None:
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("port", ["nft", "netlink", "vrrp", "state_sync", "files", "sysctl", "vici"])
+@pytest.mark.parametrize(
+    "port", ["nft", "netlink", "vrrp", "state_sync", "files", "sysctl", "vici", "machine", "accounts"]
+)
 def test_a_failing_port_leaves_everything_as_it_was(node: Node, port: str, late: bool) -> None:
     before = node.snapshot()
     target = without_zone_b(node.tree)
     failures = 0
     for at in range(1, 60):
         failing = Failing(getattr(node.host, port), at, late=late)
-        gateway = node.open(replace(node.host, **{port: failing}))
+        ports: dict[str, Any] = {port: failing}
+        gateway = node.open(replace(node.host, **ports))
         failure = attempt(gateway, target)
         if failure is None:
             break
@@ -245,10 +267,11 @@ def test_a_failing_port_leaves_everything_as_it_was(node: Node, port: str, late:
     assert node.snapshot() != before
 
 
-@pytest.mark.parametrize("port", ["nft", "netlink", "vrrp", "state_sync", "vici"])
+@pytest.mark.parametrize("port", ["nft", "netlink", "vrrp", "state_sync", "vici", "machine", "accounts"])
 def test_a_lying_port_is_found_out_and_everything_undone(node: Node, port: str) -> None:
     before = node.snapshot()
-    gateway = node.open(replace(node.host, **{port: Lying(getattr(node.host, port))}))
+    ports: dict[str, Any] = {port: Lying(getattr(node.host, port))}
+    gateway = node.open(replace(node.host, **ports))
     with pytest.raises(VerifyFailed):
         gateway.commit(without_zone_b(node.tree), ME)
     assert node.snapshot() == before
