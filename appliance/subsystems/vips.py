@@ -157,7 +157,7 @@ def _instance(view: NodeView, pair: Pair) -> dict[str, Any]:
         "preempt_delay": _number(view.config.ha.preempt_delay) if pair.home and view.config.ha.preempt_delay else "",
         "addresses": [line for line in lines if ":" not in line],
         "more_addresses": [line for line in lines if ":" in line],
-        "routes": [_keepalived_route(route) for route in _routes(view, pair)],
+        "routes": [_keepalived_route(route) for route in pair_routes(view, pair)],
     }
 
 
@@ -167,7 +167,10 @@ def _metric(view: NodeView, pair: Pair) -> int:
 
 
 def pair_routes(view: NodeView, pair: Pair) -> Iterator[RouteTo]:
-    """Give the routes by the public NIC as they are while a pair is held."""
+    """Give the routes that are there only while a pair is held: by the public NIC, and to the peers' subnets.
+
+    Where a destination has several ranks, the next one's metric is 100 more.
+    """
     metric = _metric(view, pair)
     for route in configured_routes(view):
         if by_public_nic(view, route):
@@ -175,13 +178,8 @@ def pair_routes(view: NodeView, pair: Pair) -> Iterator[RouteTo]:
             source = _own(tuple(item.ip for item in pair.public), version)
             rank = route.metric - METRIC_BASE[version]
             yield RouteTo(route.destination, route.hops, metric + 100 * rank, source=source)
-
-
-def _routes(view: NodeView, pair: Pair) -> Iterator[RouteTo]:
-    """Give the routes that are there only while a pair is held: by the public NIC, and to the peers' subnets."""
-    yield from pair_routes(view, pair)
     for peering in view.peerings:
-        yield from _peering_routes(view, peering, pair, _metric(view, pair))
+        yield from _peering_routes(view, peering, pair, metric)
 
 
 def _peering_routes(view: NodeView, peering: PeeringView, pair: Pair, metric: int) -> Iterator[RouteTo]:
@@ -190,10 +188,10 @@ def _peering_routes(view: NodeView, peering: PeeringView, pair: Pair, metric: in
     for network in peering.networks:
         source = _own(own, network.version) or _own(tuple(item.ip for item in pair.private), network.version)
         gateways = [gateway for gateway in peering.subnet.gateways if gateway.version == network.version]
-        if gateways:
-            hop = Hop(gateways[0], peering.device, onlink=True)
-            yield RouteTo(network, (hop,), metric, source=source)
-        elif peering.own_nic:
+        for rank, gateway in enumerate(gateways):
+            hop = Hop(gateway, peering.device, onlink=True)
+            yield RouteTo(network, (hop,), metric + 100 * rank, source=source)
+        if not gateways and peering.own_nic:
             yield RouteTo(network, (Hop(None, peering.device),), metric, source=source)
 
 

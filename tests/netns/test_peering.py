@@ -205,6 +205,18 @@ def test_a_take_over_takes_the_peering_along(agreed: Lab, record_property: Calla
     assert result.longest_gap < 3.0
 
 
+def test_a_gateway_of_theirs_that_is_dead_is_passed_over(agreed: Lab) -> None:
+    assert reached(agreed, "peer-inst", "tcp", ADDRESS["inst-b"], 443) == "10.50.201.252"
+    agreed.silence("gw-a", "marvelous")
+    try:
+        way = ["ip", "route", "get", ADDRESS["inst-b"]]
+        agreed.wait_for(lambda: "via 10.50.205.71" in agreed.exec("peer-gw", way).stdout, 10, "the way by gw-b")
+        assert reached(agreed, "peer-inst", "tcp", ADDRESS["inst-b"], 443) == "10.50.201.253"
+    finally:
+        agreed.silence("gw-a", "marvelous", silent=False)
+    agreed.wait_for(lambda: "via 10.50.205.70" in agreed.exec("peer-gw", way).stdout, 10, "the way by gw-a again")
+
+
 def test_a_peers_rules_hold_in_their_direction(agreed: Lab) -> None:
     def restrict(tree: dict[str, Any], peering: str) -> None:
         tree["vpc_peerings"][peering] |= {
