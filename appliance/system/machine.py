@@ -11,6 +11,8 @@ from appliance.engine.errors import ApplyFailed
 from appliance.engine.ports import Files
 
 TIMEOUT = 10.0
+KERNEL_NAME = Path("/proc/sys/kernel/hostname")
+CHRONYD = Path("/run/chrony/chronyd.sock")
 ZONES = Path("/usr/share/zoneinfo")
 ZONE_NAME = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*")
 PLACES = {
@@ -89,15 +91,14 @@ class OwnMachine(FileMachine):
             _name_kernel(value)
         elif setting == "timezone":
             time.tzset()
-        elif setting == "time-sources" and Path("/run/chrony/chronyd.sock").exists():
+        elif setting == "time-sources" and CHRONYD.exists():
             # Without the socket chronyd is not up yet, and will read the sources when it is.
             _tell("chronyc", "reload", "sources")
         elif setting == "syslog":
             # Not waited for: at boot rsyslogd comes long after kawaiid, which must not wait for what waits for it.
-            _tell("systemctl", "--no-block", "stop" if value is None else "restart", "rsyslog.service")
-
-
-KERNEL_NAME = Path("/proc/sys/kernel/hostname")
+            # Its socket stops with it: journald would start it again by that.
+            action = ("restart",) if value is not None else ("stop", "syslog.socket")
+            _tell("systemctl", "--no-block", *action, "rsyslog.service")
 
 
 def _kernel_name() -> str:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from appliance.schema.problem import InvalidConfig
 from appliance.subsystems.coverage import not_applied
 from appliance.subsystems.settings import Settings, target_of
 from appliance.system.files import DurableFiles
-from appliance.system.machine import FileMachine
+from appliance.system.machine import FileMachine, OwnMachine
 from tests.unit.subsystems.node_cases import view_of
 
 GOLDEN = Path(__file__).parents[2] / "golden/settings"
@@ -174,6 +176,64 @@ def test_a_lab_changes_no_name_of_the_machine_it_runs_on(tmp_path: Path) -> None
     machine = FileMachine(tmp_path, DurableFiles())
     machine.set("hostname", f"{before}-lab")
     assert (machine.get("hostname"), os.uname().nodename) == (f"{before}-lab", before)
+
+
+OWN = """
+import sys
+from pathlib import Path
+from appliance.system.files import DurableFiles
+from appliance.system.machine import OwnMachine
+
+machine = OwnMachine(Path(sys.argv[1]), DurableFiles())
+machine.set("hostname", "gw-a")
+Path("/proc/sys/kernel/hostname").write_text("other")
+print(machine.get("hostname"))
+machine.set("hostname", "gw-a")
+print(machine.get("hostname"), Path("/proc/sys/kernel/hostname").read_text().strip())
+"""
+
+
+@pytest.mark.netns
+def test_the_kernel_takes_the_name_and_one_that_it_lost_is_found(tmp_path: Path) -> None:
+    argv = ["unshare", "--uts", sys.executable, "-c", OWN, str(tmp_path)]
+    result = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=30)
+    assert result.stdout.splitlines() == ["None", "gw-a gw-a"]
+
+
+PROGRAM = """#!/bin/sh
+echo "$(basename "$0") $*" >>"$LOG"
+exit "$CODE"
+"""
+
+
+@pytest.mark.parametrize(
+    ("setting", "text", "told"),
+    [
+        ("syslog", "action()\n", "systemctl --no-block restart rsyslog.service"),
+        ("syslog", None, "systemctl --no-block stop syslog.socket rsyslog.service"),
+        ("time-sources", "server 192.0.2.1 iburst\n", "chronyc reload sources"),
+        ("resolver", "nameserver 192.0.2.1\n", ""),
+    ],
+)
+def test_who_reads_a_file_is_told_and_its_refusal_fails_the_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str, text: str | None, told: str
+) -> None:
+    log = tmp_path / "log"
+    for name in ("systemctl", "chronyc"):
+        (tmp_path / name).write_text(PROGRAM, encoding="ascii")
+        (tmp_path / name).chmod(0o755)
+    for name, found in (("PATH", f"{tmp_path}:{os.environ['PATH']}"), ("LOG", str(log)), ("CODE", "0")):
+        monkeypatch.setenv(name, found)
+    monkeypatch.setattr("appliance.system.machine.CHRONYD", tmp_path)
+    machine = OwnMachine(tmp_path / "root", DurableFiles())
+    machine.set(setting, text)
+    assert (log.read_text(encoding="ascii").strip() if log.exists() else "") == told
+    monkeypatch.setenv("CODE", "1")
+    if told:
+        with pytest.raises(ApplyFailed, match=told.split(maxsplit=1)[0]):
+            machine.set(setting, text)
+    monkeypatch.setattr("appliance.system.machine.CHRONYD", tmp_path / "absent")
+    machine.set("time-sources", "")
 
 
 def test_a_file_that_cannot_be_written_fails_the_step(tmp_path: Path) -> None:
