@@ -8,6 +8,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
@@ -103,18 +104,22 @@ class Machines:
         return start_vm(VmSpec(zone.node, self._image, directory, fabric, nics, seed, probe=self._probe))
 
     def wait_for_pairs(self, timeout: float) -> None:
-        """Wait until every zone's gateway answers its instance at the private VIP."""
+        """Wait until every zone's own gateway, not a stand-in, answers its instance at the private VIP."""
         deadline = time.monotonic() + timeout
-        for zone in self.zones:
-            instance, address = f"inst-{zone.node[-1]}", str(zone.private_ip)
-            argv = ["ping", "-q", "-c", "1", "-W", "1", address]
-
-            def answers(node: str = instance, ping: list[str] = argv) -> bool:
-                return self.lab.exec(node, ping, check=False).returncode == 0
-
+        for index, zone in enumerate(self.zones):
             left = max(1.0, deadline - time.monotonic())
-            wait_until(self.vms[zone.node], f"{address} answers {instance}", answers, left)
-            self._progress(f"{zone.node} answers at {address}")
+            what = f"{zone.private_ip} on {zone.node}"
+            wait_until(self.vms[zone.node], what, partial(self._is_home, index, zone), left)
+            self._progress(what)
+
+    def _is_home(self, index: int, zone: ZoneOf) -> bool:
+        """Whether the MAC address that answers for the private VIP is that of the home gateway's private NIC."""
+        node, address = f"inst-{zone.node[-1]}", str(zone.private_ip)
+        if self.lab.exec(node, ["ping", "-q", "-c", "1", "-W", "1", address], check=False).returncode:
+            return False
+        gateway = self.topology.nodes[zone.node]
+        home = plan_nics(gateway, index)[gateway.nic_on("private")].mac
+        return home in self.lab.exec(node, ["ip", "neighbour", "show", address]).stdout
 
     def console(self, zone: ZoneOf) -> list[str]:
         """Spell the SSH call that opens a gateway's console, from its zone's instance."""

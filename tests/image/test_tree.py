@@ -64,8 +64,9 @@ def test_unit_is_masked(tree: Host, unit: str) -> None:
     assert tree.run(f"systemctl is-enabled {unit}.service").stdout.strip() == "masked"
 
 
-def test_conntrackd_waits_for_the_daemon(tree: Host) -> None:
-    assert tree.run("systemctl is-enabled conntrackd.service").stdout.strip() in {"disabled", "static"}
+@pytest.mark.parametrize("unit", ["conntrackd", "rsyslog"])
+def test_unit_waits_for_the_daemon_to_start_it(tree: Host, unit: str) -> None:
+    assert tree.run(f"systemctl is-enabled {unit}.service").stdout.strip() in {"disabled", "static"}
 
 
 def test_units_have_no_mistake_that_systemd_sees(tree: Host) -> None:
