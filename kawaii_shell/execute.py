@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from kawaii_shell.answer import Answer, plain_answer, spell_json
 from kawaii_shell.commands import (
     Change,
@@ -36,7 +38,9 @@ from kawaii_shell.forms import (
     mark_changes,
     paint_marks,
 )
+from kawaii_shell.grammar import WATCH
 from kawaii_shell.listing import explain, overview
+from kawaii_shell.remote import fetch, is_remote, send
 from kawaii_shell.screen import Page, clean, render_answer
 
 
@@ -55,6 +59,10 @@ class Terminal:
         """Read lines up to the end of input."""
         raise NotNow("there is no terminal to load from")
 
+    def watch(self, ask: Callable[[], Answer]) -> None:
+        """Show an answer again and again."""
+        raise NotNow("there is no terminal to watch it on: use show")
+
 
 def execute(console: Console, command: Command, terminal: Terminal) -> Answer | None:
     """Do what a command says; None where there is nothing to tell. Raises NotNow, Refused, Unreachable, FileRefused."""
@@ -67,7 +75,7 @@ def execute(console: Console, command: Command, terminal: Terminal) -> Answer | 
         case Leave():
             _leave(console, command)
         case Run():
-            answer = answer_operation(console.daemon.run(command))
+            answer = _run(console, command, terminal)
         case Show(path, running):
             answer = _show(console, None if running else console.session, path)
         case ShowCommits():
@@ -102,8 +110,7 @@ def _execute_on_candidate(console: Console, command: Command, terminal: Terminal
         case Load():
             answer = _load(console, command, terminal)
         case Save(name):
-            saved = console.files.write(name, _spell_saved(console, name))
-            answer = plain_answer(f"saved to {saved}", {"saved": saved})
+            answer = _save(console, name)
     return answer
 
 
@@ -138,10 +145,22 @@ def _replace(console: Console, op: Document) -> Answer:
 
 
 def _load(console: Console, command: Load, terminal: Terminal) -> Answer:
-    text = terminal.text() if command.terminal else console.files.read(command.source)
+    if command.terminal:
+        text = terminal.text()
+    else:
+        text = fetch(command.source) if is_remote(command.source) else console.files.read(command.source)
     form = "set" if command.mode == "set" else guess_format(command.source, text)
     name = command.source or "terminal"
     return _replace(console, {"op": "load", "mode": command.mode, "text": text, "format": form, "name": name})
+
+
+def _save(console: Console, name: str) -> Answer:
+    text = _spell_saved(console, name)
+    if is_remote(name):
+        send(name, text)
+    else:
+        console.files.write(name, text)
+    return plain_answer(f"saved to {name}", {"saved": name})
 
 
 def _spell_saved(console: Console, name: str) -> str:
@@ -202,6 +221,13 @@ def _leave(console: Console, command: Leave) -> None:
         raise NotNow("the candidate is edited: commit it, or `exit discard` to drop it")
     else:
         console.leave()
+
+
+def _run(console: Console, command: Run, terminal: Terminal) -> Answer | None:
+    if command.operation.method != WATCH:
+        return answer_operation(console.daemon.run(command))
+    terminal.watch(lambda: answer_operation(console.daemon.run(command)))
+    return None
 
 
 def answer_operation(answer: Document) -> Answer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from kawaii_shell.document import Document, Json, document, documents, number, string, strings
@@ -204,7 +204,17 @@ def _parse_operations(source: Json) -> Words:
         for word in operation.words:
             at = at.following.setdefault(word, Words(help=VERBS.get(word, "") if at is root else ""))
         at.operation, at.help = operation, operation.help or at.help
+    root.following.setdefault("monitor", _watched(root.following["show"])).help = VERBS["monitor"]
     return root
+
+
+def _watched(shown: Words) -> Words:
+    """Give the words that `show` takes again for `monitor`: what can be asked for once can be watched."""
+    operation = shown.operation
+    asked = operation and operation.method == "GET"
+    following = {word: _watched(words) for word, words in shown.following.items()}
+    kept = {word: words for word, words in following.items() if words.operation or words.following}
+    return Words(shown.help, replace(operation, method=WATCH) if operation and asked else None, kept)
 
 
 VERBS = {
@@ -220,6 +230,7 @@ VERBS = {
     "test": "Ask what would happen",
 }
 
+WATCH = "WATCH"  # the method of a question that is asked again and again
 CONFIGURATION = ("show", "configuration")
 OWN = tuple(
     # `conf` means configure to every fingertip: confirm is understood in operational mode, not offered.

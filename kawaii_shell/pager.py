@@ -32,7 +32,7 @@ def page(text: str) -> None:
     if _height(lines) < _rows():
         print(text)
         return
-    with _raw_keys():
+    with raw_keys():
         _Pager(lines).run()
 
 
@@ -50,7 +50,8 @@ def _plain(line: str) -> str:
 
 
 @contextmanager
-def _raw_keys() -> Iterator[None]:
+def raw_keys() -> Iterator[None]:
+    """Hand keys over one by one, Ctrl-C too, until the context is left."""
     number = sys.stdin.fileno()
     before = termios.tcgetattr(number)
     try:

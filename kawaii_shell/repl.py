@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,8 @@ from kawaii_shell.complaint import Complaint
 from kawaii_shell.console import Console
 from kawaii_shell.cursor import WordError
 from kawaii_shell.execute import NotNow, Terminal
-from kawaii_shell.pager import page
+from kawaii_shell.monitor import watch
+from kawaii_shell.pager import page, raw_keys
 from kawaii_shell.parser import parse
 from kawaii_shell.runner import Runner
 from kawaii_shell.screen import Page, width_of
@@ -55,6 +56,13 @@ class Screen(Terminal):
             raise NotNow("the two are not the same: nothing changed" if first != again else "nothing changed")
         return first
 
+    def watch(self, ask: Callable[[], Answer]) -> None:
+        """Draw an answer again and again, until a key."""
+        if not sys.stdout.isatty():
+            raise NotNow("there is no terminal to watch it on: use show")
+        with raw_keys():
+            watch(lambda: ask().text(lay_out()), _size, plain=os.environ.get("TERM", "") in DUMB)
+
     def text(self) -> str:
         """Read up to Ctrl-D at the beginning of a line; what was pasted behind the command comes first."""
         print("[Type or paste; Ctrl-D at the beginning of a line ends, Ctrl-C gives up]", flush=True)
@@ -65,9 +73,14 @@ class Screen(Terminal):
         return "".join(parts) + raw.decode("utf-8", "replace")
 
 
+def _size() -> tuple[int, int]:
+    size = shutil.get_terminal_size((80, 24))
+    return size.columns, size.lines
+
+
 def lay_out() -> Page:
     """Give the page as the terminal is now."""
-    return Page(shutil.get_terminal_size((80, 24)).columns, shows_colour())
+    return Page(_size()[0], shows_colour())
 
 
 class Repl:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from kawaii_shell.commands import (
     Command,
@@ -31,6 +32,7 @@ REVISION = Value("revision", "A revision's number, as `show commits` gives it", 
 DELAY = Value("delay", "Minutes to wait for confirm, or as 30s, 5m, 1h", "duration", default=10, example="30s")
 COMMENT = Value("comment", "Why, in one word or in quotes", example="opened the shop")
 FILE = Value("file", "A file of your own (letters, digits, . _ -)", example="before-the-move.yaml")
+SOURCE = Value("file", "A file of your own, or an address over https", example="https://files.example/gw.yaml")
 LEVELS = Value("levels", "How many levels", "int", low=1, high=20, default=1, example=2)
 
 
@@ -78,13 +80,13 @@ def _rollback(cursor: Cursor, context: Context) -> Command:
 def _load(cursor: Cursor, context: Context) -> Command:
     mode = cursor.keyword(LOAD_MODES)
     terminal = Choices((Choice("terminal", "What is typed or pasted, up to Ctrl-D"),))
-    source = cursor.either(terminal, FILE, context.known.files_saved)
+    source = cursor.either(terminal, SOURCE, context.known.files_saved)
     cursor.finish()
     return Load(mode.word, source.text if isinstance(source, Word) else "", terminal=isinstance(source, Choice))
 
 
 def _save(cursor: Cursor, context: Context) -> Command:
-    name = cursor.value(FILE, context.known.files_saved)
+    name = cursor.value(SOURCE, context.known.files_saved)
     cursor.finish()
     return Save(name.text)
 
@@ -99,6 +101,12 @@ def _up(cursor: Cursor, context: Context) -> Command:
     count = take_integer(cursor, LEVELS, end=True) or 1
     cursor.finish()
     return EditLevel(context.path[: max(0, len(context.path) - count)])
+
+
+def _top(cursor: Cursor, context: Context) -> Command:
+    """`top`, or `top set …`: paths start from the top of the tree for this command."""
+    verb = cursor.keyword_or_end(Choices(choice for choice in CONFIGURING_VERBS.all if choice.word in WITH_PATH))
+    return CONFIGURING[verb.word][1](cursor, replace(context, path=())) if verb else EditLevel(())
 
 
 def _alone(command: Command) -> Parse:
@@ -122,6 +130,7 @@ EXITS = Choices(
         Choice("discard", "Drop what was edited, and leave"),
     )
 )
+WITH_PATH = ("copy", "delete", "edit", "rename", "set", "show")
 CONFIGURING: dict[str, tuple[str, Parse]] = {
     "commit": ("Check the candidate and make it the running configuration", _commit),
     "compare": ("Show what the candidate changes", _compare),
@@ -141,7 +150,7 @@ CONFIGURING: dict[str, tuple[str, Parse]] = {
     "set": ("Set a value, or add an entry", parse_set),
     "show": ("Show the candidate, or a part of it", parse_show),
     "status": ("Show who and where you are, and what is pending", _alone(Status())),
-    "top": ("Leave all levels", _alone(EditLevel(()))),
+    "top": ("Leave all levels, or run a command from there", _top),
     "up": ("Leave one level, or some", _up),
 }
 CONFIGURING_VERBS = Choices(Choice(name, text) for name, (text, _) in CONFIGURING.items())

@@ -211,6 +211,30 @@ def test_edit_levels_up_and_top(shell: Shell, daemon: FakeDaemon) -> None:
     assert set(daemon.running["ingress_rules"]) == {"10", "20", "30"}
 
 
+def test_top_runs_one_command_from_the_top(shell: Shell, daemon: FakeDaemon) -> None:
+    script = (
+        "configure; edit ingress_rules 20; top set egress_policy drop; set ports 80; top show egress_policy; commit"
+    )
+    ran = shell("-c", script)
+    assert "egress_policy" in ran.out
+    assert daemon.running["egress_policy"] == "drop"
+    assert daemon.running["ingress_rules"]["20"] == {"ports": "80"}
+
+
+def test_exit_leads_back_to_the_level_before(shell: Shell) -> None:
+    ran = shell("-c", "configure; edit ingress_rules; edit 10; exit; show; exit; show system; exit; show vip")
+    assert ran.code == 0
+    assert "10:" in ran.out
+    assert "gw-a" in ran.out
+    assert "MASTER" in ran.out
+
+
+def test_a_script_cannot_watch(shell: Shell, daemon: FakeDaemon) -> None:
+    ran = shell("-c", "monitor vip")
+    assert ran.code == 1
+    assert "use show" in ran.err
+
+
 def test_rename_and_copy_entries(shell: Shell, daemon: FakeDaemon) -> None:
     script = (
         "rename ingress_rules 10 to 15; copy ingress_rules 15 to ingress_rules 16; rename ipsec 'ACME Office' to HQ"

@@ -224,6 +224,18 @@ def test_the_pager_moves_searches_and_leaves(terminal: Open) -> None:
     assert "entry 199" in shown.text
 
 
+@pytest.mark.parametrize("term", ["xterm", "vt100", "dumb"])
+def test_monitor_draws_again_until_a_key(term: str, terminal: Open, daemon: FakeDaemon) -> None:
+    shown = terminal(term=term)
+    shown.prompt()
+    shown.send("monitor vip\r")
+    shown.see("any key ends")
+    shown.until(lambda: sum(path == "/v1/op/show/vip" for _, path, _ in daemon.requests) >= 3)
+    assert "eu-west-b  BACKUP" in shown.text
+    shown.send("q")
+    shown.prompt()
+
+
 def test_a_hang_up_drops_the_candidate(editing: Terminal, daemon: FakeDaemon) -> None:
     editing.run("set egress_policy drop", "*# ")
     editing.child.close(force=False)
