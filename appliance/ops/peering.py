@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from appliance.agents.consent import ConsentAgent, Standing
 from appliance.agents.consent_plan import addresses_of
+from appliance.agents.consent_protocol import AGREEMENT_LIFE
 from appliance.ops.firewall import Hits, read_hits
 from appliance.ops.operation import Answer, Argument, Node, Operation, Scalar, Table, columns
 from appliance.subsystems.firewall.scope import Peer, derive_scope
@@ -35,8 +36,10 @@ def show_peering(node: Node, words: Mapping[str, str]) -> Answer:
         peering="Peering", subnet="Subnet", device="NIC", nic="NIC is", held="Held here", gateways="Their gateways",
         policy="Policy", sent="Packets out", received="Packets in", dropped="Dropped",
     )  # fmt: skip
+    lasting = f"an agreement outlives its last proof by {AGREEMENT_LIFE:.0f} s, for a restart of either end"
+    notes = (lasting,) if any(peer.gated for peer in peers) else ()
     ends = columns(peering="Peering", local="Our end", remote="Their end", consent="Consent", since="Since")
-    return Answer((Table("Peerings", titles, tuple(rows)), Table("Consent", ends, tuple(consents))))
+    return Answer((Table("Peerings", titles, tuple(rows)), Table("Consent", ends, tuple(consents), notes)))
 
 
 def _peering(view: NodeView, peer: Peer, links: Collection[str], held: Collection[str], hits: Hits) -> Row:
