@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from appliance.subsystems.view import NodeView
 
@@ -42,6 +42,14 @@ class Agent(Protocol):
         """End the agent's threads; what it put into the kernel may stay, the daemon is coming back."""
 
 
+@runtime_checkable
+class HeedsSplits(Protocol):
+    """An agent for which it matters that another node held a pair at the same time."""
+
+    def healed(self, zone: str) -> None:
+        """Take note that a pair held here was held elsewhere too until now: what others remember may be of there."""
+
+
 class Roll:
     """All agents of the node; a fault of one reaches neither the others nor a commit."""
 
@@ -70,6 +78,11 @@ class Roll:
             roles = dict(self._roles)
         log.info("pair of zone %s: %s here", zone, role)
         self._each(lambda agent: agent.follow(roles))
+
+    def healed(self, zone: str) -> None:
+        """Note that a split is over in which this node held a zone's pair, and goes on holding it."""
+        log.warning("pair of zone %s: another node held it too until now", zone)
+        self._each(lambda agent: agent.healed(zone) if isinstance(agent, HeedsSplits) else None)
 
     def stop(self) -> None:
         """Stop every agent."""

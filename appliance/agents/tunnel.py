@@ -62,6 +62,7 @@ class Tunnel:
         """Why it is down, in plain words."""
         self._wanted = False
         self._trapped = False
+        self._stale = False
         self._attempts = 0
         self._next = 0.0
         self._since: dict[str, float] = {}
@@ -81,6 +82,10 @@ class Tunnel:
         """Start it at the next look, whatever its settings say."""
         self._wanted, self._attempts, self._next, self.note = True, 0, 0.0, ""
 
+    def renew(self) -> None:
+        """Give up what is up here at the next look, and start it as on arrival."""
+        self._stale = True
+
     def look(self, now: float, associations: Associations, *, mine: bool | None) -> list[Action]:
         """Decide what is to be done."""
         if mine is None:
@@ -89,6 +94,9 @@ class Tunnel:
         if not mine:
             return self._leave(associations, came=came)
         actions = self._arrive() if came else []
+        if self._stale:
+            self._stale = False
+            return [*actions, Action(Verb.TERMINATE), *self._arrive()]
         seen = {str(association["uniqueid"]) for association in associations}
         lost = [number for number in self._silent if number not in seen]
         self._silent = {number: since for number, since in self._silent.items() if number in seen}

@@ -83,6 +83,14 @@ class TunnelAgent:
             self._routes_due = 0.0
         self._wake.set()
 
+    def healed(self, zone: str) -> None:
+        """The far end may have its association with the other node: start anew."""
+        with self._lock:
+            for tunnel in self._tunnels.values():
+                if tunnel.connection.zone == zone:
+                    tunnel.renew()
+        self._wake.set()
+
     def stop(self) -> None:
         """End the threads; tunnels and routes stay."""
         self._stopping.set()

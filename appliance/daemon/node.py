@@ -35,6 +35,9 @@ from appliance.system.vrrp_events import VrrpEvents
 
 log = logging.getLogger(__name__)
 
+HEARD_LOWER = "MASTER_RX_LOWER_PRI"
+"""keepalived's word for another master of lower priority, which gives way now (keepalived.conf(5))."""
+
 
 @dataclass(slots=True)
 class Boot:
@@ -84,6 +87,8 @@ def follow_vrrp(roll: Roll, host: Host, paths: Paths) -> VrrpEvents:
     def tell(zone: str, state: str) -> None:
         if state in set(VrrpRole):
             roll.transition(zone, VrrpRole(state))
+        elif state == HEARD_LOWER:
+            roll.healed(zone)
 
     events = VrrpEvents(paths.notify_fifo, tell)
     events.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -41,13 +42,16 @@ class GuardFiles:
         """What kawaiid wants keepalived to run."""
         self.active = paths.vrrp / "active.conf"
         """What keepalived runs: a copy, so that a wanted file that turns out bad is never read at a restart."""
+        self.events = paths.notify_fifo
         self.upstream = paths.vrrp / "upstream"
         self.status_file = paths.vrrp / "guard.json"
         self.pid_files = {name: paths.vrrp / f"{name}.pid" for name in ("keepalived", "vrrp", "bfd")}
 
     def prepare(self) -> None:
-        """Make the directory."""
+        """Make the directory, and the FIFO in it: one that keepalived makes goes at each reload, under its reader."""
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o755)
+        with contextlib.suppress(FileExistsError):
+            os.mkfifo(self.events, 0o600)
 
     def lock(self) -> int | None:
         """Take the guard's lock for the life of this process; None where another process has it (flock(2))."""
