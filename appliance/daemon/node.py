@@ -8,6 +8,7 @@ from typing import Any
 
 from appliance.agents.agent import Agent, Roll, VrrpRole
 from appliance.agents.consent import ConsentAgent
+from appliance.agents.drift import DriftAgent
 from appliance.agents.nexthops import NextHopAgent
 from appliance.agents.tunnels import TunnelAgent
 from appliance.api.app import build_app
@@ -59,7 +60,7 @@ def run(root: str, version: str) -> int:
     )
     gateway = Gateway(host, Store(host.files, str(paths.state)), make_model(facts))
     boot = start(gateway, seed, facts)
-    agents = make_agents(host, paths)
+    agents = (*make_agents(host, paths), DriftAgent(gateway))
     node = make_node(gateway, host, facts=facts, boot=boot, version=version, agents=agents)
     write_banner(node, paths)
     gateway.listeners.append(lambda kind, _event: write_banner_after(kind, boot, node, paths))

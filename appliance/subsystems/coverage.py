@@ -8,6 +8,7 @@ from appliance.schema.root import Config
 def not_applied(config: Config) -> tuple[str, ...]:
     """Give the parts of a configuration that nothing acts on yet, as console paths."""
     parts = {
+        "ha track processes": bool(config.ha.track.processes),
         "remote_access": config.remote_access.enabled,
         "services api": config.services.api.enabled,
         "services metrics": config.services.metrics.enabled,
