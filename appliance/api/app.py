@@ -1,4 +1,4 @@
-"""The HTTP application on the unix socket: everything the console can do."""
+"""The HTTP application of the unix socket and of the HTTPS listener: everything the console can do."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from appliance.api.configuration import configuration_routes
+from appliance.api.identity import Identify, by_peer
 from appliance.api.problem import HANDLERS, NotFound
 from appliance.api.requests import caller, in_thread, require
 from appliance.api.sessions import Sessions, session_routes
@@ -37,8 +38,8 @@ def answer_document(answer: Answer) -> dict[str, Any]:
     return tables[0] if len(tables) == 1 else {"tables": tables}
 
 
-def build_app(node: Node) -> Starlette:
-    """Make the application of one node."""
+def build_app(node: Node, identify: Identify = by_peer) -> Starlette:
+    """Make the application of one node; `identify` tells who asks."""
     gateway = node.gateway
 
     async def read_grammar(request: Request) -> Response:
@@ -88,4 +89,6 @@ def build_app(node: Node) -> Starlette:
         *configuration_routes(gateway),
         *session_routes(Sessions(gateway), gateway),
     ]
-    return Starlette(routes=routes, exception_handlers=HANDLERS)
+    app = Starlette(routes=routes, exception_handlers=HANDLERS)
+    app.state.identify = identify
+    return app

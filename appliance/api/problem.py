@@ -8,6 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from appliance.api.identity import Unauthenticated
 from appliance.config.candidate import CandidateConflict
 from appliance.engine.errors import ApplyFailed, Conflict, Denied, EngineError, MissingTool, Refused, VerifyFailed
 from appliance.schema.problem import InvalidConfig, Problem
@@ -77,6 +78,13 @@ def bad_request(_request: Request, error: Exception) -> JSONResponse:
     return problem(400, "Bad request", str(error))
 
 
+def unauthenticated(_request: Request, error: Exception) -> JSONResponse:
+    """Answer a caller without a valid token (RFC 6750, section 3)."""
+    answer = problem(401, "Not authenticated", str(error))
+    answer.headers["WWW-Authenticate"] = 'Bearer realm="kawaii"'
+    return answer
+
+
 def not_found(_request: Request, error: Exception) -> JSONResponse:
     """Answer a request for something that is not there."""
     return problem(404, "Not found", str(error))
@@ -96,6 +104,7 @@ HANDLERS: dict[int | type[Exception], Any] = {
     InvalidConfig: invalid,
     EngineError: engine_error,
     CandidateConflict: conflict,
+    Unauthenticated: unauthenticated,
     BadRequest: bad_request,
     NotFound: not_found,
     OSError: host_error,

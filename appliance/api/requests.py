@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from appliance.api.identity import Identity, identify
+from appliance.api.identity import Identity
 from appliance.api.problem import BadRequest
 from appliance.engine.errors import Denied
 from appliance.schema.types import Role
@@ -22,13 +22,9 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 def caller(request: Request) -> Identity:
-    """Give the identity behind a request on the unix socket."""
-    client = request.client
-    if client is None or client.host != "uid":
-        return Identity("unknown", None, None)
-    found = identify(client.port)
-    way = request.headers.get("x-kawaii-way", "api")
-    return Identity(found.user, found.uid, found.role, way if way in {"console", "cli"} else "api")
+    """Give the identity behind a request, in the way of the listener it came by; raises `Unauthenticated`."""
+    found: Identity = request.app.state.identify(request)
+    return found
 
 
 def require(request: Request, role: Role) -> Identity:

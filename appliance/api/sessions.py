@@ -23,6 +23,9 @@ from appliance.schema.types import Role
 IDLE_SECONDS = 24 * 3600.0
 MAX_SESSIONS = 64
 
+Owner = tuple[str, int | None]
+"""Whose a candidate is: `Identity.owner`."""
+
 
 class Sessions:
     """The open candidates, by an id that cannot be guessed; idle ones are dropped."""
@@ -30,10 +33,10 @@ class Sessions:
     def __init__(self, gateway: Gateway, clock: Callable[[], float] = time.monotonic) -> None:
         self._gateway = gateway
         self._clock = clock
-        self._open: dict[str, tuple[Candidate, int | None, float]] = {}
+        self._open: dict[str, tuple[Candidate, Owner, float]] = {}
         self._lock = threading.Lock()
 
-    def create(self, uid: int | None) -> Candidate:
+    def create(self, owner: Owner) -> Candidate:
         """Open a candidate on what runs now; raises `Conflict` when too many are open."""
         with self._lock:
             now = self._clock()
@@ -43,16 +46,16 @@ class Sessions:
             running = self._gateway.running
             number = running.revision.number if running.revision else 0
             candidate = Candidate(secrets.token_urlsafe(12), number, running.valid.tree)
-            self._open[candidate.id] = (candidate, uid, now)
+            self._open[candidate.id] = (candidate, owner, now)
             return candidate
 
-    def find(self, key: str, uid: int | None) -> Candidate:
+    def find(self, key: str, owner: Owner) -> Candidate:
         """Give one's own candidate; raises `NotFound`."""
         with self._lock:
             entry = self._open.get(key)
-            if entry is None or entry[1] != uid:
+            if entry is None or entry[1] != owner:
                 raise NotFound(f"no session {key}")
-            self._open[key] = (entry[0], uid, self._clock())
+            self._open[key] = (entry[0], owner, self._clock())
             return entry[0]
 
     def close(self, key: str) -> None:
@@ -77,14 +80,14 @@ def session_routes(sessions: Sessions, gateway: Gateway) -> list[Route]:
 
     def mine(request: Request) -> Candidate:
         identity = require(request, Role.CONFIGURE)
-        return sessions.find(request.path_params["id"], identity.uid)
+        return sessions.find(request.path_params["id"], identity.owner)
 
     def state(candidate: Candidate) -> dict[str, Any]:
         return {"id": candidate.id, "base": candidate.base_number, "edited": candidate.edited}
 
     async def create(request: Request) -> Response:
         identity = require(request, Role.CONFIGURE)
-        return JSONResponse(state(sessions.create(identity.uid)), status_code=201)
+        return JSONResponse(state(sessions.create(identity.owner)), status_code=201)
 
     async def show(request: Request) -> Response:
         return JSONResponse(state(mine(request)))

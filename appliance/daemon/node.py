@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +13,9 @@ from appliance.agents.drift import DriftAgent
 from appliance.agents.nexthops import NextHopAgent
 from appliance.agents.tunnels import TunnelAgent
 from appliance.api.app import build_app
+from appliance.api.listeners import Listeners
 from appliance.api.server import listen, serve
+from appliance.api.services import application
 from appliance.config.store import Author, Store, StoreDamaged
 from appliance.daemon.model import make_model
 from appliance.daemon.notify import banner, notify
@@ -27,6 +30,7 @@ from appliance.sources.userdata import load_user_data
 from appliance.subsystems.bootstrap import bootstrap_artefacts
 from appliance.subsystems.firewall.input import CONSENT_PORT
 from appliance.subsystems.view import NodeFacts, NodeView, build_view
+from appliance.system.certificate import own_certificate
 from appliance.system.consent_socket import ConsentSockets
 from appliance.system.host import open_host
 from appliance.system.inspect import IpInspect
@@ -60,8 +64,16 @@ def run(root: str, version: str) -> int:
     )
     gateway = Gateway(host, Store(host.files, str(paths.state)), make_model(facts))
     boot = start(gateway, seed, facts)
-    agents = (*make_agents(host, paths), DriftAgent(gateway))
-    node = make_node(gateway, host, facts=facts, boot=boot, version=version, agents=agents)
+    listeners = Listeners(
+        lambda endpoint: application(node, endpoint),
+        lambda endpoint: own_certificate(paths.state / "tls", host.machine.get("hostname"), endpoint.address),
+    )
+    agents = (*make_agents(host, paths), DriftAgent(gateway), listeners.started())
+
+    def problems() -> tuple[str, ...]:
+        return *boot.problems, *listeners.problems()
+
+    node = make_node(gateway, host, facts=facts, problems=problems, version=version, agents=agents)
     write_banner(node, paths)
     gateway.listeners.append(lambda kind, _event: write_banner_after(kind, boot, node, paths))
     roll = Roll(agents)
@@ -133,7 +145,13 @@ def close(gateway: Gateway, facts: NodeFacts) -> None:
 
 
 def make_node(
-    gateway: Gateway, host: Host, *, facts: NodeFacts, boot: Boot, version: str, agents: tuple[Agent, ...]
+    gateway: Gateway,
+    host: Host,
+    *,
+    facts: NodeFacts,
+    problems: Callable[[], tuple[str, ...]],
+    version: str,
+    agents: tuple[Agent, ...],
 ) -> Node:
     """Bind what the operations look at."""
     cache: dict[str, Any] = {"config": None, "view": None}
@@ -148,7 +166,7 @@ def make_node(
         return found
 
     by_name = {agent.name: agent for agent in agents}
-    return Node(gateway, host, IpInspect(), facts, view, by_name, lambda: boot.problems, version)
+    return Node(gateway, host, IpInspect(), facts, view, by_name, problems, version)
 
 
 def current(facts: NodeFacts, host: Host) -> NodeFacts:

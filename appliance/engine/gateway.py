@@ -94,6 +94,8 @@ class Gateway:
         self._pointer: Pointer | None = None
         self._timer: threading.Timer | None = None
         self.listeners: list[Callable[[str, Mapping[str, Any]], None]] = []
+        self.last_commit: CommitResult | None = None
+        """What the last commit that changed something did, since the daemon's start."""
 
     # -- reading -------------------------------------------------------------------------------------------------
 
@@ -160,7 +162,7 @@ class Gateway:
                 clock.lap("apply")
             elif not check:
                 self._settle(change.confirm_within)
-            return CommitResult(
+            result = CommitResult(
                 revision=number,
                 plan=plan,
                 warnings=valid.warnings,
@@ -169,6 +171,9 @@ class Gateway:
                 confirm_seconds=self.confirm_seconds(),
                 phases=clock.laps,
             )
+            if number is not None:
+                self.last_commit = result
+            return result
 
     def confirm(self) -> int:
         """Keep the running commit for good; raises `Conflict` when nothing waits to be confirmed."""

@@ -54,6 +54,9 @@ class StatusPage(Section):
     """The read-only status page."""
 
     enabled: Flag = Field(False, description="Serve the status page on the private NIC", examples=[True])
+    port: Port = Field(
+        8080, description="TCP port; with the API enabled the page is on the API's port instead", examples=[8080]
+    )
 
 
 class Services(Section):

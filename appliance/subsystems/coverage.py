@@ -10,8 +10,5 @@ def not_applied(config: Config) -> tuple[str, ...]:
     parts = {
         "ha track processes": bool(config.ha.track.processes),
         "remote_access": config.remote_access.enabled,
-        "services api": config.services.api.enabled,
-        "services metrics": config.services.metrics.enabled,
-        "services status_page": config.services.status_page.enabled,
     }
     return tuple(name for name, used in parts.items() if used)

@@ -154,5 +154,15 @@ def remote_access_complete(config: Config) -> Findings:
 def service_ports_apart(config: Config) -> Findings:
     """Two services that are enabled do not listen on one port."""
     services = config.services
-    if services.metrics.enabled and services.api.enabled and services.metrics.port == services.api.port:
-        yield error(("services", "api", "port"), "the port of services metrics too", services.api.port)
+    page_alone = services.status_page.enabled and not services.api.enabled
+    listening = (
+        ("metrics", services.metrics.port, services.metrics.enabled),
+        ("api", services.api.port, services.api.enabled),
+        ("status_page", services.status_page.port, page_alone),
+    )
+    taken = {22: "ssh"}
+    for name, port, enabled in listening:
+        if enabled and port in taken:
+            yield error(("services", name, "port"), f"the port of services {taken[port]} too", port)
+        elif enabled:
+            taken[port] = name

@@ -140,6 +140,8 @@ def _render_private(draft: Draft, scope: Scope) -> None:
     ports = [22] if services.ssh.listen is Listen.PRIVATE else []
     ports += [services.api.port] if services.api.enabled else []
     ports += [services.metrics.port] if services.metrics.enabled else []
+    if services.status_page.enabled and not services.api.enabled:
+        ports.append(services.status_page.port)
     if not ports or scope.view.private is None:
         return
     allowed = [*scope.view.private.subnets, *scope.view.config.system.management_networks]
