@@ -62,7 +62,6 @@ class Compare:
     """Show what the candidate changes against the running configuration or a revision."""
 
     revision: int | None = None
-    path: Path = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TypeVar
 
 from kawaii_shell.client import Client, Refused, Unreachable
 from kawaii_shell.commands import Op, Path
@@ -16,6 +17,8 @@ from kawaii_shell.grammar import Choice
 from kawaii_shell.mirror import Mirror
 from kawaii_shell.names import NONE, Names, names_of
 
+T = TypeVar("T")
+NOT_FOUND = 404
 FRESH = 3.0  # seconds that live values are kept
 
 
@@ -31,6 +34,8 @@ class Console:
         self.path: Path = ()
         self._levels: list[Path] = []
         self.edited = False
+        self._edits: list[Document] = []
+        self._notice = ""
         self.finished = False
         self._deadline: float | None = None
         self._mirror: Mirror | None = None
@@ -86,6 +91,7 @@ class Console:
         self.session = self.daemon.open_session()
         self.path, self.edited = (), False
         self._levels.clear()
+        self._edits.clear()
         self._mirror = self._mirror_for(self.session)
         if self.interactive:
             self._mirror.prefetch()
@@ -106,25 +112,42 @@ class Console:
         """Leave the level for the one before it."""
         self.path = self._levels.pop() if self._levels else ()
 
-    def candidate(self) -> str:
-        """Give the candidate's id; configuration mode has one."""
+    def on_candidate(self, ask: Callable[[str], T]) -> T:
+        """Ask something of the candidate.
+
+        A daemon that has started anew knows no candidate: it is made again from the edits, and asked again.
+        """
         if self.session is None:
             raise RuntimeError("there is no candidate outside configuration mode")
-        return self.session
+        try:
+            return ask(self.session)
+        except Refused as error:
+            if error.status != NOT_FOUND or not error.detail.startswith(f"no session {self.session}"):
+                raise
+        session = self.daemon.open_session()
+        if self._edits:
+            self.daemon.edit(session, self._edits)
+        self.session, self._mirror = session, self._mirror_for(session)
+        self._notice = "The daemon has started anew: the candidate was made again from your edits."
+        return ask(session)
 
     def change(self, ops: tuple[Op, ...]) -> Edited:
         """Edit the candidate, all or nothing."""
-        edited = self.daemon.change(self.candidate(), ops)
-        self.edited = edited.edited
+        edited = self._edit([op.request() for op in ops])
         if self._mirror:
             self._mirror.apply(ops)
         return edited
 
     def replace(self, op: Document) -> Edited:
         """Load something into the candidate."""
-        edited = self.daemon.edit(self.candidate(), [op])
-        self.edited = edited.edited
+        edited = self._edit([op])
         self.reload()
+        return edited
+
+    def _edit(self, requests: list[Document]) -> Edited:
+        edited = self.on_candidate(lambda session: self.daemon.edit(session, requests))
+        self.edited = edited.edited
+        self._edits += requests
         return edited
 
     def reload(self) -> None:
@@ -141,6 +164,7 @@ class Console:
     def committed(self, confirm_seconds: int | None) -> None:
         """Note that the candidate is the running configuration now."""
         self.edited = False
+        self._edits.clear()
         self._await_confirm(confirm_seconds)
         self.reload()
 
@@ -153,14 +177,15 @@ class Console:
         return None if self._deadline is None else max(0, round(self._deadline - time.monotonic()))
 
     def refresh(self) -> str:
-        """Ask again who and where we are; gives a notice when a commit was rolled back meanwhile, else nothing."""
+        """Ask again who and where we are; gives what the user should know of what happened meanwhile."""
+        notice, self._notice = self._notice, ""
         waited = self.seconds_left()
         self.who = self.daemon.whoami()
         self._await_confirm(self.who.confirm_seconds)
         if waited is not None and waited <= 1 and self._deadline is None:
             self.reload()
             return "The commit was not confirmed in time: it has been rolled back."
-        return ""
+        return notice
 
     def prompt(self) -> str:
         """Spell the prompt: zone and VRRP state, level, user and node, `*` if edited, seconds left to confirm."""

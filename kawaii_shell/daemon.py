@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from kawaii_shell.client import Client, Problem, parse_problems, url
-from kawaii_shell.commands import Commit, Op, Path, Run
+from kawaii_shell.commands import Commit, Path, Run
 from kawaii_shell.document import Document, Json, document, documents, integer, number, string
 from kawaii_shell.grammar import Choice, Grammar, parse_grammar
 from kawaii_shell.words import spell
@@ -79,18 +79,10 @@ class Daemon:
         """Drop a candidate."""
         self.client.delete(url("sessions", session))
 
-    def is_edited(self, session: str) -> bool:
-        """Tell whether a candidate differs from what it began with."""
-        return document(self.client.get(url("sessions", session))).get("edited") is True
-
     def edit(self, session: str, ops: Sequence[Document]) -> Edited:
         """Edit a candidate, all or nothing."""
         answer = self.client.post(url("sessions", session, "edit"), {"ops": list(ops)})
         return Edited(answer.get("edited") is True, spelt_problems(answer.get("warnings")))
-
-    def change(self, session: str, ops: Sequence[Op]) -> Edited:
-        """Make edits, all or nothing."""
-        return self.edit(session, [op.request() for op in ops])
 
     def config_tree(self, session: str | None, path: Path) -> Json:
         """Fetch a part of a candidate, or of the running configuration, as data."""

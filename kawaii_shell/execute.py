@@ -28,7 +28,7 @@ from kawaii_shell.commands import (
     Status,
 )
 from kawaii_shell.console import Console
-from kawaii_shell.document import Document, Json
+from kawaii_shell.document import Document, Json, string
 from kawaii_shell.forms import (
     answer_commit,
     answer_commits,
@@ -77,7 +77,7 @@ def execute(console: Console, command: Command, terminal: Terminal) -> Answer | 
         case Run():
             answer = _run(console, command, terminal)
         case Show(path, running):
-            answer = _show(console, None if running else console.session, path)
+            answer = _show(console, path, running=running)
         case ShowCommits():
             answer = answer_commits(console.daemon.commits())
         case Help(text):
@@ -166,45 +166,47 @@ def _save(console: Console, name: str) -> Answer:
 def _spell_saved(console: Console, name: str) -> str:
     form = guess_format(name, "")
     if form == "json":
-        return spell_json(console.daemon.config_tree(console.session, ()))
-    return console.daemon.config_text(console.session, (), form)
+        return spell_json(console.on_candidate(lambda session: console.daemon.config_tree(session, ())))
+    return console.on_candidate(lambda session: console.daemon.config_text(session, (), form))
 
 
-def _show(console: Console, session: str | None, path: Path) -> Answer:
+def _show(console: Console, path: Path, *, running: bool) -> Answer:
     daemon = console.daemon
-    marked = session is not None and console.edited
+
+    def form(name: str) -> str:
+        if running:
+            return daemon.config_text(None, path, name).rstrip("\n")
+        return console.on_candidate(lambda session: daemon.config_text(session, path, name)).rstrip("\n")
+
+    def tree() -> Json:
+        if running:
+            return daemon.config_tree(None, path)
+        return console.on_candidate(lambda session: daemon.config_tree(session, path))
 
     def text(page: Page) -> str:
-        shown = daemon.config_text(session, path, "yaml")
-        if not marked:
-            return clean(shown).rstrip("\n")
+        shown = form("yaml")
+        if running or not console.edited:
+            return clean(shown)
         return paint_marks(mark_changes(daemon.config_text(None, path, "yaml"), shown), page)
 
-    return Answer(
-        text,
-        lambda: daemon.config_tree(session, path),
-        {
-            "yaml": lambda: daemon.config_text(session, path, "yaml").rstrip("\n"),
-            "set": lambda: daemon.config_text(session, path, "set").rstrip("\n"),
-        },
-    )
+    return Answer(text, tree, {"yaml": lambda: form("yaml"), "set": lambda: form("set")})
 
 
 def _compare(console: Console, revision: int | None) -> Answer:
-    daemon, session = console.daemon, console.candidate()
+    def ask(form: str) -> Document:
+        return console.on_candidate(lambda session: console.daemon.compare(session, revision, form))
 
     def text(form: str) -> str:
-        found = daemon.compare(session, revision, form).get("text")
-        return found.rstrip("\n") if isinstance(found, str) else ""
+        return string(ask(form).get("text")).rstrip("\n")
 
     def data() -> Json:
-        return json_patch(daemon.compare(session, revision, "text").get("changes"))
+        return json_patch(ask("text").get("changes"))
 
     return Answer(lambda page: paint_marks(text("text"), page), data, {"set": lambda: text("set")})
 
 
 def _commit(console: Console, command: Commit) -> Answer:
-    outcome = console.daemon.commit(console.candidate(), command)
+    outcome = console.on_candidate(lambda session: console.daemon.commit(session, command))
     if not command.check:
         console.committed(outcome.confirm_seconds)
         if command.and_quit:

@@ -92,10 +92,10 @@ def answer_commit(outcome: Outcome, *, check: bool) -> Answer:
 
 
 def _spell_commit(outcome: Outcome, page: Page, *, check: bool) -> str:
-    parts = [page.paint(f"warning: {clean(text)}", "warn") for text in outcome.warnings]
+    parts = [page.paint(page.fold(f"warning: {clean(text)}"), "warn") for text in outcome.warnings]
     if outcome.not_applied:
         names = ", ".join(clean(name) for name in outcome.not_applied)
-        parts.append(page.paint(f"not applied yet by this version: {names}", "warn"))
+        parts.append(page.paint(page.fold(f"not applied yet by this version: {names}"), "warn"))
     if check:
         parts += [_spell_step(step, page) for step in outcome.plan]
         parts.append(f"configuration check succeeds: {_steps(outcome)}")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kawaii_shell.answer import Answer, plain_answer, spell_json
+from kawaii_shell.answer import Answer, spell_json
 from kawaii_shell.context import Context
-from kawaii_shell.cursor import Expected, WordError
+from kawaii_shell.cursor import Expected
 from kawaii_shell.document import Document, Json
 from kawaii_shell.grammar import Value
 from kawaii_shell.names import Names, join, names_of
@@ -138,14 +138,6 @@ def _value_data(value: Value) -> Document:
         "default": value.default,
         "example": None if value.secret else value.example,
     }
-
-
-def explain_or_say(line: str, context: Context) -> Answer:
-    """Explain what may follow; where a word before is wrong, say that instead."""
-    try:
-        return explain(line, context)
-    except WordError as error:
-        return plain_answer(error.message)
 
 
 HELP = """\

@@ -168,7 +168,8 @@ class Repl:
 
     def _complain(self, complaint: Complaint) -> None:
         """Point at the word below the line just typed, where it is still in sight on one row."""
-        lines = list(complaint.lines)
+        pointed = next((at for at, line in enumerate(complaint.lines) if line.endswith("^")), -1)
+        lines = [line if at <= pointed else lay_out().fold(line) for at, line in enumerate(complaint.lines)]
         if complaint.column is not None and not self._runner.echo and not self._runner.json:
             column = self._prompt_columns + width_of(self._typed[: complaint.column])
             if column < (lay_out().width or 80):

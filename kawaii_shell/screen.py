@@ -25,6 +25,10 @@ class Page:
         """Colour a text, where colours show."""
         return f"{COLOURS[colour]}{text}{RESET}" if self.colour and text else text
 
+    def fold(self, text: str) -> str:
+        """Break a sentence at blanks, so that it fits the page."""
+        return "\n".join(wrap(text, self.width)) if self.width else text
+
 
 def clean(text: str) -> str:
     """Make a text safe to print: control characters, which could drive the terminal, become visible escapes."""

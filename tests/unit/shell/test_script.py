@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from kawaii_shell.complaint import Written, complain
+from kawaii_shell.console import Console
+from kawaii_shell.context import Context
+from kawaii_shell.cursor import WordError
+from kawaii_shell.execute import Terminal
+from kawaii_shell.history import scrub
+from kawaii_shell.listing import complete, explain
 from kawaii_shell.main import main
+from kawaii_shell.parser import expected_at_end, parse
+from kawaii_shell.runner import Runner
+from kawaii_shell.words import Line, commands_of
 from tests.unit.shell.conftest import Ran
 from tests.unit.shell.fake_daemon import FakeDaemon
+from tests.unit.shell.test_terminal import TOKENS
 
 Shell = Callable[..., Ran]
 
@@ -338,6 +352,50 @@ def test_the_role_decides_and_the_daemon_says_why(shell: Shell, daemon: FakeDaem
 def test_a_daemon_that_does_not_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--api", str(tmp_path / "nowhere"), "-c", "show vip"]) == 1
     assert "the daemon does not answer on" in capsys.readouterr().err
+
+
+def test_a_daemon_that_started_anew_gets_the_edits_again(console: Console, daemon: FakeDaemon) -> None:
+    runner = Runner(console, Terminal())
+    assert runner.run(commands_of("configure; set egress_policy drop; edit system")) == 0
+    daemon.sessions.clear()
+    assert runner.run(commands_of("set hostname gw-b; commit")) == 0
+    assert (daemon.running["egress_policy"], daemon.running["system"]["hostname"]) == ("drop", "gw-b")
+    assert "made again" in console.refresh()
+    daemon.sessions.clear()
+    assert runner.run(commands_of("show hostname")) == 0
+    console.leave()
+    assert daemon.sessions == {}
+
+
+def test_a_role_is_offered_only_what_it_may(console: Console, daemon: FakeDaemon) -> None:
+    daemon.role = "view"
+    console.refresh()
+    offered = expected_at_end("", console.context())[1].offers().words
+    assert "show" in offered
+    assert "clear" not in offered
+    assert "configure" not in offered
+
+
+LINE = st.lists(st.sampled_from(TOKENS) | st.text(max_size=6), max_size=9).map(" ".join)
+
+
+@given(line=LINE, configuring=st.booleans())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=400)
+def test_any_line_is_a_command_or_a_pointed_error(line: str, configuring: bool, console: Console) -> None:
+    context = replace(console.context(), configuring=configuring)
+    for ask in (parse, complete, explain, scrub):
+        error = refusal(ask, line, context)
+        if error:
+            assert error.word is None or 0 <= error.word.start <= error.word.end <= len(line)
+            assert complain(error, [Written(Line(line, 1))], echo=True).lines
+
+
+def refusal(ask: Callable[[str, Context], object], line: str, context: Context) -> WordError | None:
+    try:
+        ask(line, context)
+    except WordError as error:
+        return error
+    return None
 
 
 def test_wrong_usage_is_2(capsys: pytest.CaptureFixture[str]) -> None:
