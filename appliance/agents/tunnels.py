@@ -226,7 +226,7 @@ class TunnelAgent:
         now = self._clock()
         with self._lock:
             due, view, tunnels = self._routes_due, self._view, list(self._tunnels.values())
-            self._routes_due = now + ROUTES_EVERY
+            self._routes_due = now + ROUTES_EVERY if now >= due else due
         if now < due:
             return False
         wanted: list[RouteTo] = []

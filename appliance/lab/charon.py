@@ -9,6 +9,9 @@ PLUGINS = (
     "pkcs8 x509 pubkey revocation constraints socket-default updown vici"
 )
 
+PATIENCE = "  retransmit_limit = 15\n  retransmit_tries = 40\n"
+"""Nearly ten minutes before charon gives up a silent peer by itself: a gateway's daemon does so at `dpd_timeout`."""
+
 
 def render_strongswan(vici: Path, *, esp: bool, start_script: str | None = None) -> str:
     """Render strongswan.conf(5): the VICI socket, the plugins, a command to run once started.
@@ -21,7 +24,7 @@ def render_strongswan(vici: Path, *, esp: bool, start_script: str | None = None)
         "charon-systemd {\n"
         f"  load = {kernel} {PLUGINS}\n"
         f"  plugins {{\n    vici {{\n      socket = unix://{vici}\n    }}\n  }}\n"
-        f"{script}"
+        f"{script}{PATIENCE}"
         "  journal {\n    default = -1\n  }\n"
         "  filelog {\n    stderr {\n      default = 1\n    }\n  }\n"
         "}\n"

@@ -85,7 +85,7 @@ class Connection:
             "esp_proposals": [self.esp_proposal],
             "life_time": f"{self.child_life}s",
             "rekey_time": f"{child_rekey}s",
-            "rand_time": f"{min(child_margin, child_rekey) // 2}s",
+            "rand_time": f"{min(child_margin // 2, child_rekey // 10)}s",
             "start_action": "none",
             "close_action": "none",
             "dpd_action": "clear",
