@@ -160,6 +160,8 @@ WRONG = [
     (PLAN + "remote_access: {enabled: true}", "error: remote_access pool: missing (expected an address or CIDR)"),
     (PLAN + "remote_access: {enabled: true, pool: 10.99.0.0/24, users: {ann: {}}}", "error: remote_access users ann password: missing (expected a secret text)"),
     ("services: {metrics: {enabled: true, port: 8443}, api: {enabled: true}}", "error: services api port: the port of services metrics too (got 8443)"),
+    ("services: {metrics: {enabled: true, port: 8080}, status_page: {enabled: true}}", "error: services status_page port: the port of services metrics too (got 8080)"),
+    ("services: {api: {enabled: true, port: 22}}", "error: services api port: the port of services ssh too (got 22)"),
 ]  # fmt: skip
 
 

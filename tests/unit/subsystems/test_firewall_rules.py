@@ -96,6 +96,12 @@ def test_management_ports_follow_the_services() -> None:
     assert not any("management" in rule for rule in chain_of(closed, "input_private"))
     opened = rules_of(one_zone(services={"api": {"enabled": True, "port": 9443}, "metrics": {"enabled": True}}))
     assert any("tcp dport { 22, 9443, 9100 }" in rule for rule in chain_of(opened, "input_private"))
+    page: dict[str, Any] = {"ssh": {"listen": "none"}, "status_page": {"enabled": True}}
+    alone = chain_of(rules_of(one_zone(services=page)), "input_private")
+    assert any("tcp dport 8080" in rule for rule in alone)
+    joined = chain_of(rules_of(one_zone(services={**page, "api": {"enabled": True}})), "input_private")
+    assert any("tcp dport 8443" in rule for rule in joined)
+    assert not any("8080" in rule for rule in joined)
 
 
 def connection(**more: Any) -> dict[str, Any]:
