@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Generic, TypeVar
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.applications import Starlette
@@ -28,6 +31,30 @@ HEADERS = {
 }
 
 
+Reading = TypeVar("Reading")
+
+FRESH = 1.0
+"""Seconds for which a reading of the node serves everybody who asks."""
+
+
+class Recent(Generic[Reading]):
+    """A reading of the node made on demand, however many ask: it is dear, and any instance may ask for it."""
+
+    def __init__(self, make: Callable[[], Reading], clock: Callable[[], float] = time.monotonic) -> None:
+        self._make = make
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._last: tuple[float, Reading] | None = None
+
+    def __call__(self) -> Reading:
+        """Give the last reading, or a new one where that is older than `FRESH`."""
+        with self._lock:
+            if self._last is None or self._clock() - self._last[0] >= FRESH:
+                reading = self._make()
+                self._last = self._clock(), reading
+            return self._last[1]
+
+
 def application(node: Node, endpoint: Endpoint) -> Starlette:
     """Make what an endpoint serves; tokens, and whether there is a status page, are looked up at every request."""
     if endpoint.service is Service.METRICS:
@@ -50,18 +77,20 @@ def _services(node: Node) -> Services:
 def _metrics(node: Node) -> Route:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(NodeCollector(node))
+    text = Recent(lambda: generate_latest(registry))
 
     async def metrics(_request: Request) -> Response:
-        text = await run_in_threadpool(lambda: generate_latest(registry))
-        return Response(text, media_type=CONTENT_TYPE_LATEST)
+        return Response(await run_in_threadpool(text), media_type=CONTENT_TYPE_LATEST)
 
     return Route("/metrics", metrics)
 
 
 def _page(node: Node) -> Route:
+    text = Recent(lambda: render_page(node))
+
     async def page(_request: Request) -> Response:
         if not _services(node).status_page.enabled:
             raise NotFound("the status page is not enabled")
-        return HTMLResponse(await run_in_threadpool(lambda: render_page(node)), headers=HEADERS)
+        return HTMLResponse(await run_in_threadpool(text), headers=HEADERS)
 
     return Route("/", page)

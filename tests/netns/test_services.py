@@ -61,6 +61,7 @@ def enabled(region: Lab, before: str) -> Lab:
 
 def test_metrics_tell_of_the_kernel_and_of_commits(enabled: Lab) -> None:
     enabled.wait_for(lambda: not enabled.missing(), 30, "both pairs at home")
+    enabled.wait_for(lambda: "commit_phase_seconds{" in fetch(enabled, "inst-a", METRICS)[1], 5, "the commit's phases")
     status, text = fetch(enabled, "inst-a", METRICS)
     assert status == 200
     lines = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))

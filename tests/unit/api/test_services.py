@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from appliance.api.identity import by_token
 from appliance.api.listeners import Endpoint, Listeners
-from appliance.api.services import application
+from appliance.api.services import FRESH, Recent, application
 from appliance.api.status_page import render_page, render_table
 from appliance.config.store import Author
 from appliance.engine.gateway import Change
@@ -98,6 +98,7 @@ def test_no_token_configured_lets_nobody_in(served: Served) -> None:
 
 
 def test_metrics_name_the_part_that_cannot_be_read(served: Served) -> None:
+    until(lambda: served.bench.gateway.last_commit)
     status, headers, text = ask(served.metrics, "/metrics")
     assert status == 200
     assert headers["content-type"].startswith("text/plain; version=")
@@ -108,6 +109,19 @@ def test_metrics_name_the_part_that_cannot_be_read(served: Served) -> None:
     assert "kawaii_commits_total 1.0" in lines
     assert any(line.startswith('kawaii_commit_phase_seconds{phase="apply"} ') for line in lines)
     assert not any(line.startswith("kawaii_firewall_loaded") for line in lines)
+
+
+def test_many_who_ask_at_once_share_a_reading() -> None:
+    now, made = [0.0], [0]
+
+    def make() -> int:
+        made[0] += 1
+        return made[0]
+
+    recent = Recent(make, lambda: now[0])
+    assert [recent(), recent()] == [1, 1]
+    now[0] = FRESH
+    assert [recent(), recent()] == [2, 2]
 
 
 def test_the_metrics_listener_serves_nothing_else(served: Served) -> None:
