@@ -21,6 +21,8 @@ from appliance.subsystems.view import NodeView, remote_networks
 LONGEST_PROBE = 30
 """Seconds of silence after which charon asks a peer whether it lives, where `dpd_timeout` does not need it sooner."""
 PROBES_IN_TIMEOUT = 4
+LONG_ENOUGH = 10
+"""Seconds for any rekeying."""
 
 Tree = dict[str, Any]
 """A VICI message: texts, lists of texts, and sections (strongSwan's README.vici)."""
@@ -85,7 +87,7 @@ class Connection:
             "esp_proposals": [self.esp_proposal],
             "life_time": f"{self.child_life}s",
             "rekey_time": f"{child_rekey}s",
-            "rand_time": f"{min(child_margin // 2, child_rekey // 10)}s",
+            "rand_time": f"{min(child_margin // 2, max(1, child_rekey // 10))}s",
             "start_action": "none",
             "close_action": "none",
             "dpd_action": "clear",
@@ -158,8 +160,11 @@ def _connection(view: NodeView, name: str, given: IpsecConnection, if_id: int) -
 
 
 def _margin(life: int) -> int:
-    """Give the seconds between the latest rekeying and the end of a life: a tenth of it."""
-    return max(1, life // 10) if life > 1 else 0
+    """Give the seconds between the latest rekeying and the end of a life.
+
+    A tenth of it; of a short one up to ten seconds, for a request that is lost is repeated only after four.
+    """
+    return max(life // 10, min(LONG_ENOUGH, life // 3))
 
 
 def _address(text: str) -> IPAddress | None:
