@@ -12,6 +12,8 @@ from appliance.subsystems.ipsec.connection import Connection
 
 NO_ANSWER = (2.0, 4.0, 8.0, 15.0)
 """Seconds that a peer gets for its first answer, attempt by attempt, before a new attempt."""
+ARRIVING = 3.0
+"""Seconds in which a pair that comes is still another node's to some: no split."""
 STUCK = 20.0
 """Seconds for the whole of an IKE exchange, once the peer has answered."""
 SLOWEST = 60.0
@@ -63,6 +65,7 @@ class Tunnel:
         self._wanted = False
         self._trapped = False
         self._stale = False
+        self._arrived = 0.0
         self._attempts = 0
         self._next = 0.0
         self._since: dict[str, float] = {}
@@ -74,6 +77,7 @@ class Tunnel:
         same = former.connection == self.connection and former.given.start_action == self.given.start_action
         if same:
             self.mine, self._wanted, self._trapped = former.mine, former._wanted, former._trapped
+            self._arrived = former._arrived
             self._attempts, self._next = former._attempts, former._next
         elif former._trapped:
             self._trapped = True
@@ -94,9 +98,11 @@ class Tunnel:
         if not mine:
             return self._leave(associations, came=came)
         actions = self._arrive() if came else []
-        if self._stale:
-            self._stale = False
-            return [*actions, Action(Verb.TERMINATE), *self._arrive()]
+        stale, self._stale = self._stale, False
+        if came:
+            self._arrived = now
+        elif stale and now - self._arrived >= ARRIVING:
+            return [Action(Verb.TERMINATE), *self._arrive()]
         seen = {str(association["uniqueid"]) for association in associations}
         lost = [number for number in self._silent if number not in seen]
         self._silent = {number: since for number, since in self._silent.items() if number in seen}

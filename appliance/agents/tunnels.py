@@ -187,10 +187,22 @@ class TunnelAgent:
         if mine and not tunnel.mine and self._awaits(connection):
             return True
         with self._lock:
+            left = tunnel.mine is True and mine is False
             actions = tunnel.look(self._clock(), associations, mine=mine)
         for action in actions:
             self._do(connection, action)
+        if left:
+            self._contest(connection)
         return bool(actions)
+
+    def _contest(self, connection: Connection) -> None:
+        """Have the holder know of our association; who lost it to a better one in a split cannot tell the far end."""
+        pair = self._view.pair_by_zone.get(connection.zone) if self._view is not None else None
+        if pair is not None:
+            try:
+                self._host.vrrp.contest(pair.vrid)
+            except OSError as error:
+                log.error("zone %s: %s", connection.zone, error)
 
     def _awaits(self, connection: Connection) -> bool:
         """Tell whether the VIP is still on its way: keepalived speaks before or after it has set the addresses."""

@@ -170,6 +170,9 @@ class Vrrp(Protocol):
     def instances(self) -> list[dict[str, Any]]:
         """Give keepalived's own view (``--signum=JSON``), one entry per VRRP instance."""
 
+    def contest(self, vrid: int) -> None:
+        """Tell whoever holds a pair that this node held it too until now, as after a split; raises `OSError`."""
+
     def generation(self) -> int:
         """Count the reloads asked for since the daemon's start."""
 

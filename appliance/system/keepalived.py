@@ -16,8 +16,9 @@ from typing import Any
 
 from appliance.engine.errors import ApplyFailed, MissingTool, Refused
 from appliance.engine.ports import Files, ServiceState
+from appliance.system.guard.advert import contest
 from appliance.system.guard.child import PROGRAM, refusal
-from appliance.system.guard.facts import digest_of
+from appliance.system.guard.facts import digest_of, read_facts
 from appliance.system.guard.status import GuardFiles, Status
 from appliance.system.paths import Paths
 from appliance.system.services import ServiceManager
@@ -128,6 +129,14 @@ class Keepalived:
                 return found
             time.sleep(POLL)
         return []
+
+    def contest(self, vrid: int) -> None:
+        """Tell whoever holds a pair that this node held it too until now, as after a split."""
+        text = self.configured()
+        if text is not None:
+            with contextlib.suppress(ValueError):
+                facts = read_facts(text)
+                contest(facts, [one for one in facts.instances if one.vrid == vrid])
 
     def generation(self) -> int:
         """Count the reloads since the guard's start."""

@@ -68,6 +68,9 @@ class MemoryVrrp:
         lines = (self.text or "").splitlines()
         return [{"data": {"vrid": int(line.split()[1])}} for line in lines if "virtual_router_id" in line]
 
+    def contest(self, vrid: int) -> None:
+        """Nobody hears it."""
+
     def generation(self) -> int:
         return self.reloads
 

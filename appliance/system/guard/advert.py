@@ -1,4 +1,4 @@
-"""The advertisement with which a master resigns: priority 0 (RFC 9568, sections 5 and 6.4.3)."""
+"""Advertisements of our own: with which a master resigns, or tells another that it was one too (RFC 9568, 5, 6.4.3)."""
 
 from __future__ import annotations
 
@@ -14,11 +14,20 @@ MULTICAST = "224.0.0.18"
 VERSION_AND_TYPE = 0x31
 
 
+LOWEST = 1
+"""The lowest priority of a node that takes part."""
+
+
 def resignation(instance: Instance, source: str, destination: str, advert_int: float) -> bytes:
     """Give a VRRPv3 packet of priority 0 for IPv4; `advert_int` in seconds."""
+    return advertisement(instance, source, destination, advert_int, 0)
+
+
+def advertisement(instance: Instance, source: str, destination: str, advert_int: float, priority: int) -> bytes:
+    """Give a VRRPv3 packet for IPv4; `advert_int` in seconds."""
     addresses = [ip_interface(text).ip.packed for text, _device in instance.addresses if ":" not in text]
     centiseconds = max(1, min(4095, round(advert_int * 100)))
-    head = struct.pack(">BBBBH", VERSION_AND_TYPE, instance.vrid, 0, len(addresses), centiseconds)
+    head = struct.pack(">BBBBH", VERSION_AND_TYPE, instance.vrid, priority, len(addresses), centiseconds)
     body = b"".join(addresses)
     pseudo = socket.inet_aton(source) + socket.inet_aton(destination)
     pseudo += struct.pack(">BBH", 0, PROTOCOL, len(head) + 2 + len(body))
@@ -35,6 +44,18 @@ def checksum(data: bytes) -> int:
 
 def resign(facts: Facts, instances: list[Instance]) -> None:
     """Tell the peers that we have given up these instances; a peer that cannot be reached waits for its timer."""
+    _send(facts, instances, 0)
+
+
+def contest(facts: Facts, instances: list[Instance]) -> None:
+    """Tell a master that we were one too: it refreshes its neighbours' tables, and its agents what depends on them.
+
+    With the lowest priority it changes nobody's state; priority 0 would have a third node stand in.
+    """
+    _send(facts, instances, LOWEST)
+
+
+def _send(facts: Facts, instances: list[Instance], priority: int) -> None:
     if facts.source is None:
         return
     with socket.socket(socket.AF_INET, socket.SOCK_RAW, PROTOCOL) as sender:
@@ -47,4 +68,5 @@ def resign(facts: Facts, instances: list[Instance]) -> None:
         for instance in instances:
             for peer in facts.peers or (MULTICAST,):
                 with contextlib.suppress(OSError):
-                    sender.sendto(resignation(instance, facts.source, peer, facts.advert_int), (peer, 0))
+                    packet = advertisement(instance, facts.source, peer, facts.advert_int, priority)
+                    sender.sendto(packet, (peer, 0))

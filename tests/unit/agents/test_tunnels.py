@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 from ipaddress import ip_address, ip_interface, ip_network
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -61,7 +62,9 @@ class World:
         self.charon = MemoryCharon()
         self.routes = MemoryRoutes()
         netlink: Any = self.routes
-        self.host = replace(bare_host(), netlink=netlink, vici=self.charon, features=frozenset(features))
+        self.contested: list[int] = []
+        vrrp: Any = SimpleNamespace(contest=self.contested.append)
+        self.host = replace(bare_host(), netlink=netlink, vici=self.charon, vrrp=vrrp, features=frozenset(features))
         self.agent = TunnelAgent(self.host, lambda: self.now)
         self.load(view)
 
@@ -239,11 +242,28 @@ def test_a_healed_split_starts_it_anew() -> None:
     world = World(node("a", x=OFFICE, y=office(remote_peer="5.6.7.9", zone="b")))
     world.roles(a=MASTER, b=BACKUP)
     world.agent.healed("b")
-    assert world.look() == []
+    assert world.look(5.0) == []
     world.agent.healed("a")
     assert world.look() == ["terminate"]
     assert world.look(0.1) == ["initiate"]
     assert [(name, item["uniqueid"]) for name, item in world.charon.up] == [("x", "2")]
+
+
+def test_a_pair_that_comes_is_no_split() -> None:
+    world = World(node("a", x=OFFICE))
+    world.roles(a=MASTER)
+    world.agent.healed("a")
+    assert world.look(1.0) == []
+    assert world.look(10.0) == []
+
+
+def test_who_loses_a_pair_tells_its_holder() -> None:
+    world = World(node("b", x=OFFICE))
+    world.roles(a=BACKUP)
+    assert world.contested == []
+    world.roles(a=MASTER)
+    world.roles(a=BACKUP)
+    assert world.contested == [1]
 
 
 # -- dead peers --------------------------------------------------------------------------------------------------

@@ -190,6 +190,9 @@ class MemoryVrrp:
             return []
         return [{"data": {"vrid": vrid}} for vrid in self.vrids]
 
+    def contest(self, vrid: int) -> None:
+        """Nobody hears it."""
+
     def generation(self) -> int:
         return self.signals
 
