@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
-SELECTOR = ("src", "127.0.0.1", "dst", "127.0.0.1", "proto", "esp", "spi", "0x1", "if_id", "0xffffffff")
+SELECTOR = ("src", "127.0.0.1", "dst", "127.0.0.1", "proto", "esp", "spi", "0x1")
 KEYS = ("mode", "tunnel", "auth", "hmac(sha256)", "0x" + "00" * 32, "enc", "cbc(aes)", "0x" + "00" * 32)
 PROBE = "xfrm-probe"
 
