@@ -27,7 +27,7 @@ class Kernel:
         if " add " in words and kind in self.features:
             self.present.add(name)
             return SimpleNamespace(returncode=0)
-        if " delete " in words and name in self.present:
+        if " delete " in words and "if_id" not in words and name in self.present:
             self.present.remove(name)
             return SimpleNamespace(returncode=0)
         return SimpleNamespace(returncode=2)
