@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from kawaii_shell.answer import Answer
@@ -93,6 +95,7 @@ class Repl:
         self._prompt_columns = 0
         self._typed = ""
         self._runner = Runner(console, self.screen, lay_out, json, show=_show, complain=self._complain, echo=False)
+        self._interruptible = False
         self._session = None if os.environ.get("TERM", "") in DUMB else self._make_session(history)
 
     def _make_session(self, history: Path) -> PromptSession[str]:
@@ -113,16 +116,29 @@ class Repl:
 
     def run(self) -> int:
         """Run until `exit`, Ctrl-D or the end of input; gives the exit code."""
-        while not self.console.finished:
-            try:
-                self._refresh()
-                text = self._read()
-                if text is None:
-                    break
-                self._run_text(text)
-            except KeyboardInterrupt:
-                print()
+        before = signal.signal(signal.SIGINT, self._interrupt)
+        try:
+            while not self.console.finished:
+                try:
+                    self._refresh()
+                    text = self._read()
+                    if text is None:
+                        break
+                    self._interruptible = True
+                    self._run_text(text)
+                except KeyboardInterrupt:
+                    self._interruptible = False
+                    print()
+                finally:
+                    self._interruptible = False
+        finally:
+            signal.signal(signal.SIGINT, before)
         return 0
+
+    def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
+        """End the command that runs; at the prompt Ctrl-C is a key, and a late signal means a command that is over."""
+        if self._interruptible:
+            raise KeyboardInterrupt
 
     def _refresh(self) -> None:
         try:
@@ -138,11 +154,14 @@ class Repl:
         self._prompt_columns = width_of(prompt.rpartition("\n")[2])
         if self._session is None:
             print(prompt, end="", flush=True)
+            self._interruptible = True
             line = sys.stdin.readline()
             return line if line else None
         waiting = self.console.seconds_left() is not None
         try:
-            return self._session.prompt(self.console.prompt, refresh_interval=0.5 if waiting else 0)
+            # A signal that comes as a prompt ends must not ask it to end once more.
+            refresh = 0.5 if waiting else 0
+            return self._session.prompt(self.console.prompt, refresh_interval=refresh, handle_sigint=False)
         except EOFError:
             return None
 

@@ -178,9 +178,14 @@ def test_an_established_flow_ends_with_the_consent(agreed: Lab, ends: tuple[str,
 
 def test_show_peering_names_the_end_that_is_missing(agreed: Lab) -> None:
     with changed(agreed, MARVELOUS, withdraw):
-        assert consent(agreed, "gw-a") == {"10.50.205.252": "the other end has withdrawn its key"}
+        withdrawn = {"10.50.205.252": "the other end has withdrawn its key"}
+        agreed.wait_for(lambda: consent(agreed, "gw-a") == withdrawn, 5, "gw-a to hear that the key was withdrawn")
     with changed(agreed, ("gw-a",), withdraw):
-        assert consent(agreed, "peer-gw")["10.50.205.70"] == "the other end has withdrawn its key"
+        agreed.wait_for(
+            lambda: consent(agreed, "peer-gw")["10.50.205.70"] == "the other end has withdrawn its key",
+            5,
+            "peer-gw to hear that the key was withdrawn",
+        )
     with changed(agreed, MARVELOUS, use_another_key):
         agreed.wait_for(lambda: "another key" in consent(agreed, "peer-gw")["10.50.205.71"], 10, "the other key's name")
 
