@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -161,14 +162,14 @@ def test_every_module_has_byte_code_so_that_none_is_written_at_boot() -> None:
 @pytest.fixture
 def judge(tree: Host) -> Iterator[Callable[[str], int]]:
     """Let the image's cloud-init judge user-data; gives its exit status."""
-    path = TREE / "tmp/user-data"
+    path = TREE / f"tmp/user-data-{uuid.uuid4().hex}"
 
     def schema(text: str) -> int:
         path.write_text(text, encoding="utf-8")
-        return int(tree.run("cloud-init schema --config-file /tmp/user-data").rc)
+        return int(tree.run(f"cloud-init schema --config-file /tmp/{path.name}").rc)
 
     yield schema
-    path.unlink()
+    path.unlink(missing_ok=True)
 
 
 def test_cloud_init_knows_our_key_whatever_is_in_it(judge: Callable[[str], int]) -> None:
